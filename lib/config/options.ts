@@ -1,0 +1,220 @@
+/**
+ * The one table of imapd.conf options that cyrus-ts honours: type, default, unit, meaning.
+ * Names and defaults are those of Cyrus 3.6.1 unless `since` says that the option is ours.
+ * A name that is used anywhere in the code stands here; known_elsewhere.ts lists names that Cyrus has and we give no effect.
+ */
+import type { DurationUnit, SizeUnit } from './values.js'
+
+interface Common {
+  readonly name: string
+  /** what it does, in a sentence for the administrator */
+  readonly meaning: string
+  /** 'cyrus-ts' for an addition of ours; absent for Cyrus' own */
+  readonly since?: 'cyrus-ts'
+}
+
+export type Option =
+  | (Common & { readonly type: 'string'; readonly default: string | undefined; readonly values?: readonly string[] })
+  | (Common & { readonly type: 'switch'; readonly default: boolean })
+  | (Common & { readonly type: 'int'; readonly default: number; readonly min?: number; readonly max?: number })
+  | (Common & { readonly type: 'duration'; readonly default: number; readonly unit: DurationUnit })
+  | (Common & { readonly type: 'size'; readonly default: number; readonly unit: SizeUnit })
+
+const string = (
+  name: string,
+  value: string | undefined,
+  meaning: string,
+  extra: { values?: readonly string[]; since?: 'cyrus-ts' } = {},
+): Option => ({
+  type: 'string',
+  name,
+  default: value,
+  meaning,
+  ...extra,
+})
+const toggle = (name: string, value: boolean, meaning: string, since?: 'cyrus-ts'): Option => ({
+  type: 'switch',
+  name,
+  default: value,
+  meaning,
+  since,
+})
+const int = (
+  name: string,
+  value: number,
+  meaning: string,
+  extra: { min?: number; max?: number; since?: 'cyrus-ts' } = {},
+): Option => ({
+  type: 'int',
+  name,
+  default: value,
+  meaning,
+  ...extra,
+})
+/** @param value seconds */
+const duration = (name: string, value: number, unit: DurationUnit, meaning: string, since?: 'cyrus-ts'): Option => ({
+  type: 'duration',
+  name,
+  default: value,
+  unit,
+  meaning,
+  since,
+})
+/** @param value bytes */
+const size = (name: string, value: number, unit: SizeUnit, meaning: string): Option => ({
+  type: 'size',
+  name,
+  default: value,
+  unit,
+  meaning,
+})
+
+const MINUTE = 60
+
+const TABLE: readonly Option[] = [
+  // where things are
+  string(
+    'configdirectory',
+    '/var/lib/cyrus',
+    'Directory of the database, locks, sockets, logs and the replication log.',
+  ),
+  string('defaultpartition', 'default', 'Partition on which new mailboxes are made.'),
+  string('proc_path', undefined, 'Directory of one small file for each busy process; {configdirectory}/proc if unset.'),
+  string('lmtpsocket', undefined, 'UNIX socket of lmtpd for local programs; {configdirectory}/socket/lmtp if unset.'),
+  string('idlesocket', undefined, 'UNIX socket that idled keeps; {configdirectory}/socket/idle if unset.'),
+  size('store_map_size', 64 * 1024 ** 3, 'B', 'Largest size of the store’s database; address space, not disk.'),
+
+  // who runs, who may
+  string('cyrus_user', 'cyrus', 'User that programs become when started as root.'),
+  string('cyrus_group', undefined, 'Group that programs take; the user’s own if unset.'),
+  string('admins', '', 'Users with administrative rights, separated by blanks.'),
+  string(
+    'servername',
+    undefined,
+    'Host name in greetings and the realm of users without one; the machine’s name if unset.',
+  ),
+  string('umask', '077', 'File mode mask, octal.'),
+  string('defaultdomain', 'internal', 'Domain of users without one, with virtdomains.'),
+  string('virtdomains', 'off', 'Whether user names carry domains.', {
+    values: ['off', 'userid', 'on', 'no', 'yes', '0', '1', 't', 'f', 'true', 'false'],
+  }),
+
+  // process model
+  int(
+    'service_connections',
+    0,
+    'Connections that one process of a service serves at once; 1 is one process a connection, 0 the service’s own choice.',
+    { min: 0, max: 65535, since: 'cyrus-ts' },
+  ),
+  string('syslog_prefix', undefined, 'First part of the name in syslog; `cyrus` if unset.'),
+  string('syslog_facility', 'MAIL', 'Syslog facility.'),
+  int('sync_machineid', -1, 'This machine’s number in message UUIDs (provide_uuid), 1 to 255; -1 is none.', {
+    min: -1,
+    max: 255,
+  }),
+  toggle('master_bind_errors_fatal', false, 'Whether master gives up when it cannot bind a listener at start.'),
+  string('master_ready_file', undefined, 'File that master creates when it is ready for work.'),
+  string('master_pid_file', undefined, 'File in which master keeps its process id.'),
+  toggle('debug', false, 'Whether debug messages are logged.'),
+  string('debug_command', undefined, 'Command started for a service with -D; %s is the program, %d the process id.'),
+
+  // names and rights
+  toggle('altnamespace', true, 'Whether a user’s mailboxes stand beside INBOX instead of below it.'),
+  toggle('unixhierarchysep', true, 'Whether the hierarchy separator is / instead of a dot.'),
+  string('userprefix', 'Other Users', 'Prefix of other users’ mailboxes, with altnamespace.'),
+  string('sharedprefix', 'Shared Folders', 'Prefix of shared mailboxes, with altnamespace.'),
+  string('defaultacl', 'anyone lrs', 'ACL of shared mailboxes made without a parent.'),
+  toggle('allowusermoves', false, 'Whether an administrator may rename users.'),
+  toggle('allowallsubscribe', false, 'Whether mailboxes that do not exist may be subscribed.'),
+  string('delete_mode', 'delayed', 'Whether deleted mailboxes are removed at once or kept below DELETED.', {
+    values: ['immediate', 'delayed'],
+  }),
+  string('expunge_mode', 'delayed', 'Whether files of expunged messages are removed at once or kept for a while.', {
+    values: ['immediate', 'default', 'delayed', 'semidelayed'],
+  }),
+  string('mailbox_default_options', undefined, 'Options of new mailboxes.'),
+
+  // mail in
+  toggle('lmtp_downcase_rcpt', true, 'Whether recipients are folded to lower case.'),
+  toggle('lmtp_fuzzy_mailbox_match', false, 'Whether a detail that is no mailbox is delivered to the nearest parent.'),
+  toggle('lmtp_over_quota_perm_failure', false, 'Whether a full mailbox is a permanent failure.'),
+  toggle('lmtp_strict_quota', false, 'Whether a message that would go over quota is refused.'),
+  duration('lmtptxn_timeout', 5 * MINUTE, 's', 'How long a conversation with lmtpd may be silent.'),
+  size('maxmessagesize', 0, 'B', 'Largest message accepted; 0 is no limit.'),
+  toggle('reject8bit', false, 'Whether 8-bit characters in headers are refused.'),
+  string('postmaster', 'postmaster', 'Address that stands for the administrator.'),
+
+  // IMAP
+  duration('timeout', 32 * MINUTE, 'm', 'How long an IMAP connection may be silent; at least 30 minutes.'),
+  duration('imapidletimeout', 0, 'm', 'How long an idling connection may be silent; 0 is as `timeout`.'),
+  duration('imapidlepoll', 60, 's', 'How often an idling connection looks by itself if change notices cannot be had.'),
+  toggle('imapidresponse', true, 'Whether ID tells the server’s name and version.'),
+  string('serverinfo', 'on', 'How much greetings tell.', {
+    values: ['on', 'off', 'min', '0', '1', 'yes', 'no', 't', 'f', 'true', 'false'],
+  }),
+  toggle('allowplaintext', false, 'Whether plaintext passwords may be used on a connection without TLS.'),
+  toggle('allowanonymouslogin', false, 'Whether ANONYMOUS may log in.'),
+  string('loginrealms', '', 'Realms whose users may log in, separated by blanks.'),
+  duration('failedloginpause', 3, 's', 'Pause before a failed login is answered.'),
+  size('maxquoted', 128 * 1024, 'B', 'Largest quoted string read.'),
+  size('maxword', 128 * 1024, 'B', 'Largest bare word read.'),
+  size('maxliteral', 128 * 1024, 'B', 'Largest literal read where no message is expected.'),
+  int('autocreate_quota', -1, 'STORAGE quota, in KiB, of users made at login; -1 makes none.'),
+
+  // SASL
+  string(
+    'sasl_pwcheck_method',
+    undefined,
+    'How plaintext passwords are checked: auxprop (our password file) or saslauthd.',
+  ),
+  string('sasl_sasldb_path', undefined, 'Our password file; {configdirectory}/sasldb.json if unset.'),
+  string('sasl_saslauthd_path', undefined, 'Socket of saslauthd, or the directory that holds its `mux`.'),
+  string('sasl_mech_list', undefined, 'Mechanisms offered, separated by blanks; all that work if unset.'),
+  int('sasl_minimum_layer', 0, 'Least security strength a connection must have to log in.'),
+  int('sasl_maximum_layer', 256, 'Greatest security strength negotiated.'),
+  duration(
+    'sasl_password_cache',
+    5 * MINUTE,
+    's',
+    'How long a verified password is remembered in memory, under a keyed hash; 0 is not at all.',
+    'cyrus-ts',
+  ),
+  string('force_sasl_client_mech', undefined, 'The mechanism our clients use whatever is offered.'),
+
+  // TLS
+  string('tls_server_cert', undefined, 'Certificate chain, PEM.'),
+  string('tls_server_key', undefined, 'Private key, PEM.'),
+  string('tls_client_cert', undefined, 'Certificate our clients present.'),
+  string('tls_client_key', undefined, 'Its private key.'),
+
+  // replication
+  toggle('sync_log', false, 'Whether changes are written to the replication log.'),
+  string('sync_log_channels', undefined, 'Channels to whose logs changes are written; "" is the default channel.'),
+  toggle('sync_log_chain', false, 'Whether sync_server writes the log too, so that a replica feeds another.'),
+  string('sync_log_unsuppressable_channels', 'squatter', 'Channels that sync_server writes in any case.'),
+  string('sync_host', undefined, 'The replica.'),
+  string('sync_port', undefined, 'Port or service name of the replica’s sync_server; csync (2005) if unset.'),
+  string('sync_authname', undefined, 'User as which sync_client logs in; an administrator of the replica.'),
+  string('sync_password', undefined, 'Its password.'),
+  string('sync_realm', undefined, 'Its realm.'),
+  toggle('sync_try_imap', true, 'Whether sync_client tries the IMAP port first (Cyrus); ours goes to csync.'),
+  duration(
+    'sync_repeat_interval',
+    0,
+    's',
+    'Least time between two rolling rounds. Unset or 0: the next starts as soon as there is work.',
+  ),
+  string('sync_shutdown_file', undefined, 'A rolling sync_client ends when this file appears.'),
+  duration('sync_timeout', 30 * MINUTE, 's', 'How long a replication peer may be silent; at least 3 s.'),
+  duration(
+    'sync_reconnect_maxwait',
+    20 * MINUTE,
+    's',
+    'Longest pause between two attempts to reach the replica; 0 is no limit.',
+  ),
+  int('sync_batchsize', 8192, 'Most new messages in one command.', { min: 1 }),
+  duration('client_timeout', 10, 's', 'How long connecting may take.'),
+]
+
+/** The table by name. */
+export const OPTIONS: ReadonlyMap<string, Option> = new Map(TABLE.map((option) => [option.name, option]))
