@@ -1,0 +1,65 @@
+/**
+ * Answers that wait to be sent together. Small pieces are copied into one chunk, large ones are kept as they are, so
+ * that a thousand short lines become few writes and a message is not copied. Empty, it holds no memory. Pure.
+ */
+const FIRST_CHUNK = 1024
+const NEXT_CHUNK = 32 * 1024
+const COPY_BELOW = 4 * 1024
+
+export class OutputBuffer {
+  #ready: Buffer[] = []
+  #chunk: Buffer | undefined
+  #used = 0
+  #length = 0
+
+  /** Bytes waiting. */
+  get length(): number {
+    return this.#length
+  }
+
+  /** @param data text is sent as UTF-8; a Buffer of 4 KiB or more is kept by reference and must not change any more */
+  add(data: Buffer | string): void {
+    if (typeof data === 'string') {
+      const most = data.length * 3
+      if (most >= COPY_BELOW) {
+        this.add(Buffer.from(data, 'utf8'))
+        return
+      }
+      const written = this.#room(most).write(data, this.#used, 'utf8')
+      this.#used += written
+      this.#length += written
+      return
+    }
+    this.#length += data.length
+    if (data.length >= COPY_BELOW) {
+      this.#seal()
+      this.#ready.push(data)
+      return
+    }
+    data.copy(this.#room(data.length), this.#used)
+    this.#used += data.length
+  }
+
+  /** Everything in order, leaving nothing. */
+  takeAll(): Buffer[] {
+    this.#seal()
+    const all = this.#ready
+    this.#ready = []
+    this.#length = 0
+    return all
+  }
+
+  #room(bytes: number): Buffer {
+    if (this.#chunk && this.#chunk.length - this.#used >= bytes) return this.#chunk
+    const first = this.#chunk === undefined && this.#ready.length === 0
+    this.#seal()
+    this.#chunk = Buffer.allocUnsafe(Math.max(first ? FIRST_CHUNK : NEXT_CHUNK, bytes))
+    return this.#chunk
+  }
+
+  #seal(): void {
+    if (this.#chunk && this.#used > 0) this.#ready.push(this.#chunk.subarray(0, this.#used))
+    this.#chunk = undefined
+    this.#used = 0
+  }
+}
