@@ -1,0 +1,132 @@
+/**
+ * How a service takes connections from a listening socket that other processes share, real Cyrus services among them.
+ *
+ * As Cyrus does: take the accept lock (`{configdirectory}/socket/SERVICE-ID.lock`, fcntl), wait for a connection, accept it, give the lock
+ * up. So only one process of a service waits in the socket, the others in the lock, and a blocking accept never waits. The lock is
+ * held only while waiting and never while the process has no free slot: a process that serves many connections queues for
+ * the lock again after each turn (of at most BURST connections) and thereby starves nobody.
+ *
+ * The listening socket is never given to libuv: that would set O_NONBLOCK on it, and the flag belongs to the one open file that master and all
+ * processes share. Waiting happens on a thread of Node's pool (lib/os/poll.ts).
+ */
+import { closeSync, openSync, statSync } from 'node:fs'
+import { lock, unlock } from '../os/file_lock.js'
+import { Poller, readableNow } from '../os/poll.js'
+import { accept } from '../os/socket.js'
+import type { Logger } from './log.js'
+
+/** Connections taken in one turn when they are already waiting. */
+const BURST = 16
+
+/** Pause after an accept that failed for want of descriptors or memory, in ms. */
+const SHORTAGE_PAUSE = 200
+
+/** What the gate asks of its process. */
+export interface GateKeeper {
+  /** how many connections may be taken now */
+  free(): number
+  /** takes an accepted, non-blocking descriptor over */
+  accepted(fd: number): void
+}
+
+/** Opens the accept lock's file, made 0600. @returns undefined, with a line in the log, when it cannot be: one goes on without lock */
+export function openAcceptLock(path: string, log: Logger): number | undefined {
+  try {
+    return openSync(path, 'a', 0o600)
+  } catch (error) {
+    log.error(`accept lock ${path}: ${(error as Error).message}; locking disabled`)
+    return undefined
+  }
+}
+
+export class AcceptGate {
+  readonly #poller = new Poller()
+  readonly #program: { path: string; identity: string } | undefined
+  #closed = false
+  #wanted: (() => void) | undefined
+
+  /**
+   * @param listenFd the listening socket
+   * @param lockFd of openAcceptLock()
+   * @param program file whose replacement ends the process; not watched if undefined
+   */
+  constructor(
+    private readonly listenFd: number,
+    private readonly lockFd: number | undefined,
+    private readonly keeper: GateKeeper,
+    private readonly log: Logger,
+    program?: string,
+  ) {
+    if (program !== undefined) this.#program = { path: program, identity: identityOf(program) ?? '' }
+  }
+
+  /**
+   * Takes connections as slots allow until close().
+   * @returns 'closed' after close(), 'changed' when the program file was replaced or removed
+   * @throws {SystemError} what accept or poll say when they cannot go on (EINVAL: the listener was shut down)
+   */
+  async run(): Promise<'closed' | 'changed'> {
+    while (!this.#closed) {
+      if (this.keeper.free() === 0) {
+        await new Promise<void>((resolve) => {
+          this.#wanted = resolve
+        })
+        continue
+      }
+      if (this.lockFd !== undefined) await lock(this.lockFd)
+      try {
+        if (this.#closed) break
+        if (this.#changed()) return 'changed'
+        const ready = await this.#poller.wait([this.listenFd])
+        if (ready.length > 0 && !this.#closed) {
+          if (this.#changed()) return 'changed'
+          this.#take()
+        }
+      } catch (error) {
+        const code = (error as NodeJS.ErrnoException).code
+        if (code !== 'EMFILE' && code !== 'ENFILE' && code !== 'ENOBUFS' && code !== 'ENOMEM') throw error
+        this.log.error(`cannot accept a connection: ${(error as Error).message}; trying again`)
+        await new Promise((resolve) => setTimeout(resolve, SHORTAGE_PAUSE))
+      } finally {
+        if (this.lockFd !== undefined) unlock(this.lockFd)
+      }
+    }
+    return 'closed'
+  }
+
+  /** A slot became free. */
+  slotFreed(): void {
+    this.#wanted?.()
+    this.#wanted = undefined
+  }
+
+  /** Takes no more connections; run() resolves soon, unless it waits for the lock, which ends with the process. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#poller.close()
+    this.slotFreed()
+  }
+
+  #take(): void {
+    for (let turn = 0; turn < BURST && this.keeper.free() > 0; turn++) {
+      if (turn > 0 && readableNow([this.listenFd]).length === 0) return
+      const fd = accept(this.listenFd)
+      if (fd === undefined) return
+      if (this.#closed) closeSync(fd)
+      else this.keeper.accepted(fd)
+    }
+  }
+
+  #changed(): boolean {
+    if (this.#program === undefined || identityOf(this.#program.path) === this.#program.identity) return false
+    this.log.info(`${this.#program.path}: program file has changed; leaving`)
+    return true
+  }
+}
+
+/** @returns device, inode, size and mtime of a file as text, or undefined if it is not there */
+function identityOf(path: string): string | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  return stat && `${stat.dev} ${stat.ino} ${stat.size} ${stat.mtimeMs}`
+}
