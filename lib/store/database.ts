@@ -1,0 +1,135 @@
+/**
+ * The store's LMDB environment and its tables. Many processes share it; readers never block; each commit is on disk before its promise resolves.
+ * Nothing outside lib/store opens it.
+ */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { open, type RootDatabase, type Database as Table } from 'lmdb'
+import type { PackedHeader } from './header.js'
+
+/** Layout of the database; raised when a change cannot be read by older code. */
+export const FORMAT = 1
+
+/** A name in the mailbox list: a live mailbox, or the memory of one that was deleted (`uniqueid` … of a tombstone). */
+export type NameEntry = { id: number } | { tombstone: Tombstone }
+
+/** What is left of a deleted mailbox, so that replication can tell "deleted here" from "never known here". */
+export interface Tombstone {
+  uniqueid: string
+  uidvalidity: number
+  /** modseq of the deletion */
+  foldermodseq: number
+  createdmodseq: number
+  /** unix seconds */
+  deletedAt: number
+}
+
+/** A user's reading state of one mailbox that is not theirs (csync.md §4.3). */
+export interface SeenEntry {
+  lastRead: number
+  lastUid: number
+  lastChange: number
+  /** IMAP sequence set of the UIDs read, or '' */
+  seenUids: string
+}
+
+/** A quota root; limits that are absent are unlimited. STORAGE in KiB. */
+export interface QuotaRoot {
+  limits: Partial<Record<QuotaResource, number>>
+  modseq: number
+}
+export const QUOTA_RESOURCES = ['STORAGE', 'MESSAGE', 'X-ANNOTATION-STORAGE', 'X-NUM-FOLDERS'] as const
+export type QuotaResource = (typeof QUOTA_RESOURCES)[number]
+
+/** What a process still owes after a commit; see intents.ts. */
+export interface Intent {
+  /** message files that were linked: [mailbox id, UID, source path] */
+  links: [id: number, uid: number, source: string][]
+  /** replication log lines */
+  log: string[]
+  /** staged files to be removed, and message files of removed records */
+  remove: string[]
+}
+
+/** A stored annotation; the key holds where, entry and user. */
+export interface AnnotationValue {
+  value: Buffer
+  modseq: number
+}
+
+export interface Tables {
+  meta: Table<number, string>
+  /** nameKey(name) → what the name is */
+  names: Table<NameEntry, string>
+  /** mailbox id → header */
+  headers: Table<PackedHeader, number>
+  uniqueids: Table<number, string>
+  /** uidKey(id, first UID) → packed records, at most RECORDS_PER_BLOCK */
+  blocks: Table<Buffer, Buffer>
+  /** uidKey(id, UID) → summary of lib/message */
+  caches: Table<Buffer, Buffer>
+  seen: Table<SeenEntry, [userid: string, uniqueid: string]>
+  /** [userid, nameKey] */
+  subscriptions: Table<number, [userid: string, name: string]>
+  quotas: Table<QuotaRoot, string>
+  /** [mailbox id (0 server), entry, userid] */
+  annotations: Table<AnnotationValue, [id: number, entry: string, userid: string]>
+  messageAnnotations: Table<AnnotationValue, [id: number, uid: number, entry: string, userid: string]>
+  intents: Table<Intent, [pid: number, startTime: number, sequence: number]>
+}
+
+export interface Database {
+  env: RootDatabase
+  tables: Tables
+  /** Makes the next read see what other processes have committed since. */
+  refresh(): void
+}
+
+/**
+ * Opens or creates the environment.
+ * @param directory {configdirectory}/store
+ * @param mapSize bytes of address space, the database's greatest size
+ * @throws {Error} if the directory cannot be used or holds a newer layout
+ */
+export function openDatabase(directory: string, mapSize: number): Database {
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const env = open({
+    path: join(directory, 'store.lmdb'),
+    maxDbs: 16,
+    maxReaders: 4096,
+    mapSize,
+    // a commit's promise then resolves when it is on disk, not only visible
+    overlappingSync: false,
+    noMemInit: true,
+    keyEncoding: 'ordered-binary',
+  })
+  const table = <V, K extends never>(name: string, options: object = {}): Table<V, K> =>
+    env.openDB<V, K>({ name, encoding: 'msgpack', keyEncoding: 'ordered-binary', ...options }) as Table<V, K>
+  const binary = { encoding: 'binary', keyEncoding: 'binary' }
+  const tables = {
+    meta: table('meta'),
+    names: table('names'),
+    headers: table('headers'),
+    uniqueids: table('uniqueids'),
+    blocks: table('blocks', binary),
+    caches: table('caches', binary),
+    seen: table('seen'),
+    subscriptions: table('subscriptions'),
+    quotas: table('quotas'),
+    annotations: table('annotations'),
+    messageAnnotations: table('messageAnnotations'),
+    intents: table('intents'),
+  } as unknown as Tables
+  const format = tables.meta.get('format')
+  if (format === undefined) {
+    env.transactionSync(() => {
+      if (tables.meta.get('format') === undefined) {
+        tables.meta.put('format', FORMAT)
+        tables.meta.put('nextId', 1)
+      }
+    })
+  } else if (format > FORMAT) {
+    throw new Error(`${directory}: made by a newer version (layout ${format}, this one reads up to ${FORMAT})`)
+  }
+  return { env, tables, refresh: () => env.resetReadTxn() }
+}

@@ -1,0 +1,194 @@
+/**
+ * Message files below the partitions: {partition}/uuid/X/Y/UNIQUEID/UID. and, until they belong to a mailbox, {partition}/stage./PID-N.
+ * Laid out by uniqueid as Cyrus 3.6 does, so that renaming a mailbox moves no file.
+ * Nothing that comes from the network becomes part of a path before `isPathSafe` has let it through.
+ */
+import { createHash } from 'node:crypto'
+import { closeSync, fdatasync, mkdirSync, openSync, rmSync, unlinkSync, writeSync } from 'node:fs'
+import { type FileHandle, open, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const fdatasyncAsync = promisify(fdatasync)
+
+/** Staged messages up to this size also stay in memory until they are finished, for whoever parses them. */
+export const KEEP_IN_MEMORY = 1024 * 1024
+
+/** Whether a uniqueid may be part of a path: letters, digits, `-` and `_` only. */
+export function isPathSafe(uniqueid: string): boolean {
+  return /^[A-Za-z0-9_-]{1,128}$/.test(uniqueid)
+}
+
+/** A message on disk in a staging area, complete and synced; any number of mailboxes may link it. */
+export interface Staged {
+  readonly partition: string
+  readonly path: string
+  readonly size: number
+  /** SHA-1 of the bytes, 40 lower-case hex digits */
+  readonly guid: string
+  /** the bytes, if they are at most KEEP_IN_MEMORY */
+  readonly message: Buffer | undefined
+}
+
+export class UnknownPartitionError extends Error {
+  override name = 'UnknownPartitionError'
+  constructor(readonly partition: string) {
+    super(`no partition "${partition}" in the configuration`)
+  }
+}
+
+let staged = 0
+
+/** One message being written to a staging area. */
+export class Stager {
+  readonly #fd: number
+  readonly #hash = createHash('sha1')
+  #kept: Buffer[] | undefined = []
+  #size = 0
+
+  constructor(
+    readonly partition: string,
+    readonly path: string,
+  ) {
+    this.#fd = openSync(path, 'wx', 0o600)
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** Appends bytes. @throws the file system's error, when full; then `abort`. */
+  write(chunk: Buffer): void {
+    for (let at = 0; at < chunk.length; ) at += writeSync(this.#fd, chunk, at)
+    this.#hash.update(chunk)
+    this.#size += chunk.length
+    if (this.#size > KEEP_IN_MEMORY) this.#kept = undefined
+    // a socket's chunk may be a view of memory that is used again
+    else this.#kept?.push(Buffer.from(chunk))
+  }
+
+  /** Resolves when the message is on disk. */
+  async finish(): Promise<Staged> {
+    try {
+      await fdatasyncAsync(this.#fd)
+    } finally {
+      closeSync(this.#fd)
+    }
+    const kept = this.#kept
+    const message = kept === undefined ? undefined : kept.length === 1 ? kept[0] : Buffer.concat(kept)
+    return { partition: this.partition, path: this.path, size: this.#size, guid: this.#hash.digest('hex'), message }
+  }
+
+  /** Gives the message up. */
+  abort(): void {
+    try {
+      closeSync(this.#fd)
+    } catch {
+      // finish() has closed it
+    }
+    rmSync(this.path, { force: true })
+  }
+}
+
+export class Spool {
+  readonly #partitions: ReadonlyMap<string, string>
+  readonly #syncing = new Map<string, { running: Promise<void>; next: Promise<void> | undefined }>()
+
+  /** @param partitions name → absolute path */
+  constructor(partitions: ReadonlyMap<string, string>) {
+    this.#partitions = partitions
+    for (const root of partitions.values()) mkdirSync(join(root, 'stage.'), { recursive: true, mode: 0o700 })
+  }
+
+  get partitionNames(): string[] {
+    return [...this.#partitions.keys()]
+  }
+
+  hasPartition(name: string): boolean {
+    return this.#partitions.has(name)
+  }
+
+  /** Absolute path of a partition. @throws {UnknownPartitionError} */
+  root(partition: string): string {
+    const root = this.#partitions.get(partition)
+    if (root === undefined) throw new UnknownPartitionError(partition)
+    return root
+  }
+
+  /** Directory of a mailbox's files. @throws {UnknownPartitionError}, {Error} on a uniqueid that is not path-safe */
+  directory({ partition, uniqueid }: { partition: string; uniqueid: string }): string {
+    if (!isPathSafe(uniqueid))
+      throw new Error(`uniqueid ${JSON.stringify(uniqueid.slice(0, 40))} cannot name a directory`)
+    return join(this.root(partition), 'uuid', uniqueid[0]!, uniqueid[1] ?? '_', uniqueid)
+  }
+
+  messagePath(mailbox: { partition: string; uniqueid: string }, uid: number): string {
+    return join(this.directory(mailbox), `${uid}.`)
+  }
+
+  makeDirectory(mailbox: { partition: string; uniqueid: string }): void {
+    mkdirSync(this.directory(mailbox), { recursive: true, mode: 0o700 })
+  }
+
+  stage(partition: string): Stager {
+    return new Stager(
+      partition,
+      join(this.root(partition), 'stage.', `${process.pid}-${++staged}-${Date.now().toString(36)}`),
+    )
+  }
+
+  /** Removes a staged file; mailboxes that have linked it keep theirs. */
+  unstage(path: string): void {
+    try {
+      unlinkSync(path)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    }
+  }
+
+  open(mailbox: { partition: string; uniqueid: string }, uid: number): Promise<FileHandle> {
+    return open(this.messagePath(mailbox, uid), 'r')
+  }
+
+  read(mailbox: { partition: string; uniqueid: string }, uid: number): Promise<Buffer> {
+    return readFile(this.messagePath(mailbox, uid))
+  }
+
+  /** Removes a mailbox's directory with everything in it. */
+  async removeDirectory(mailbox: { partition: string; uniqueid: string }): Promise<void> {
+    await rm(this.directory(mailbox), { recursive: true, force: true })
+  }
+
+  /**
+   * Resolves when all names that stand in a directory now are on disk.
+   * Calls that come while one sync runs share the next one.
+   */
+  syncDirectory(directory: string): Promise<void> {
+    const entry = this.#syncing.get(directory)
+    if (entry === undefined) {
+      const running = this.#startSync(directory)
+      this.#syncing.set(directory, { running, next: undefined })
+      return running
+    }
+    entry.next ??= entry.running
+      .catch(() => {})
+      .then(() => {
+        const running = this.#startSync(directory)
+        this.#syncing.set(directory, { running, next: undefined })
+        return running
+      })
+    return entry.next
+  }
+
+  async #startSync(directory: string): Promise<void> {
+    let handle: FileHandle | undefined
+    try {
+      handle = await open(directory, 'r')
+      await handle.sync()
+    } finally {
+      await handle?.close()
+      const entry = this.#syncing.get(directory)
+      if (entry !== undefined && entry.next === undefined) this.#syncing.delete(directory)
+    }
+  }
+}

@@ -1,0 +1,349 @@
+/**
+ * The mail store as everything above it sees it: snapshots to read, one function to write, a feed of changes.
+ *
+ * Invariants, on which all callers build:
+ * - `write` resolves when the change, and every message file it names, is on disk: whoever acknowledges after it, acknowledges what is durable.
+ * - Readers never wait and never see half a transaction; a snapshot stays as it is however long it is kept.
+ * - A transaction is synchronous. Nobody holds the write lock across an await, so no peer can hold up another.
+ * - A record's file is there as long as the record is not expunged; its name is its UID in its mailbox's directory.
+ * - Only UIDs above header.lastUid are ever added, so what a client has seen keeps its place.
+ */
+import { readFileSync } from 'node:fs'
+import { type FileHandle, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Config } from '../config/config.js'
+import type { Logger } from '../process/log.js'
+import { type Database, openDatabase, type QuotaRoot, type SeenEntry, type Tombstone } from './database.js'
+import { ChangeFeed } from './feed.js'
+import { type MailboxHeader, type PackedHeader, unpackHeader } from './header.js'
+import { IndexCache, type MailboxIndex } from './index.js'
+import { Intents, recover } from './intents.js'
+import { nameKey, nameOfKey, uidKey, uidOfKey } from './keys.js'
+import { Spool, type Staged, type Stager } from './spool.js'
+import type { Annotation } from './sync_crc.js'
+import { SyncLog, syncLogChannels } from './sync_log.js'
+import { mailboxIds, readAnnotations, readMessageAnnotations, StoreTransaction, tombstones } from './transaction.js'
+
+export type { QuotaResource, QuotaRoot, SeenEntry, Tombstone } from './database.js'
+export { QUOTA_RESOURCES } from './database.js'
+export { FLAG_NAMES, Flag, SYSTEM_FLAGS } from './flags.js'
+export type { MailboxHeader } from './header.js'
+export type { MailboxIndex } from './index.js'
+export { type MessageRecord, NULL_GUID, NULL_THRID, NULL_UUID } from './record.js'
+export { isPathSafe, type Staged, type Stager, UnknownPartitionError } from './spool.js'
+export { type Annotation, VENDOR } from './sync_crc.js'
+export { syncLogLine } from './sync_log.js'
+export {
+  MailboxExistsError,
+  MailboxGoneError,
+  MailboxWriter,
+  now,
+  StoreTransaction,
+  TooManyFlagsError,
+} from './transaction.js'
+
+/** How a process opens the store. */
+export interface OpenOptions {
+  /** the process applies what a replication peer says: its changes are logged only for chains of replicas */
+  replica?: boolean
+}
+
+/** A message that is missing on disk or is not what its record says. */
+export class MessageFileError extends Error {
+  override name = 'MessageFileError'
+}
+
+export class MailStore {
+  readonly config: Config
+  readonly log: Logger
+  readonly #database: Database
+  readonly #spool: Spool
+  readonly #indexes: IndexCache
+  readonly #feed: ChangeFeed
+  readonly #intents: Intents
+  readonly #syncLog: SyncLog
+  readonly #unfinished = new Set<Promise<void>>()
+  #closed = false
+
+  private constructor(config: Config, log: Logger, replica: boolean) {
+    this.config = config
+    this.log = log
+    const partitions = config.partitions()
+    const fallback = config.string('defaultpartition')!
+    if (partitions.size === 0)
+      throw config.error('defaultpartition', `no partition is configured; add "partition-${fallback}: DIRECTORY"`)
+    this.#spool = new Spool(partitions)
+    this.#database = openDatabase(join(config.directory, 'store'), config.size('store_map_size'))
+    this.#indexes = new IndexCache(this.#database)
+    this.#intents = new Intents(this.#database)
+    this.#syncLog = new SyncLog(config.directory, syncLogChannels(config, replica))
+    const versionOf = (id: number): number | undefined => this.mailboxById(id)?.version
+    this.#feed = new ChangeFeed(config.directory, this.#database, versionOf, log, config.duration('imapidlepoll'))
+  }
+
+  /**
+   * Opens the store, making it if it is not there, and finishes what ended processes have left undone.
+   * @throws {ConfigError} without a partition; the file system's error if its directories cannot be used
+   */
+  static async open(config: Config, log: Logger, { replica = false }: OpenOptions = {}): Promise<MailStore> {
+    const store = new MailStore(config, log, replica)
+    await store.recover()
+    return store
+  }
+
+  /** Finishes what ended processes have left undone; also `ctl_cyrusdb -r`. @returns how many changes were unfinished */
+  recover(): Promise<number> {
+    return recover(this.#database, this.#spool, this.#syncLog, this.log)
+  }
+
+  /** Waits for what is under way and lets go of everything. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#feed.close()
+    await Promise.allSettled([...this.#unfinished])
+    if (this.#intents.hasDone)
+      await this.#database.env.transaction(() => void this.#intents.put({ links: [], log: [], remove: [] }))
+    await this.#database.env.close()
+  }
+
+  // mailboxes
+
+  /** A mailbox by its internal name; tombstones are none. */
+  mailbox(name: string): MailboxHeader | undefined {
+    const entry = this.#database.tables.names.get(nameKey(name))
+    return entry !== undefined && 'id' in entry ? this.mailboxById(entry.id) : undefined
+  }
+
+  mailboxById(id: number): MailboxHeader | undefined {
+    const packed: PackedHeader | undefined = this.#database.tables.headers.get(id)
+    return packed === undefined ? undefined : unpackHeader(packed)
+  }
+
+  mailboxByUniqueid(uniqueid: string): MailboxHeader | undefined {
+    const id = this.#database.tables.uniqueids.get(uniqueid)
+    return id === undefined ? undefined : this.mailboxById(id)
+  }
+
+  /** Mailboxes at and below an internal name, a parent before its children; all for ''. */
+  *mailboxes(prefix = ''): Iterable<MailboxHeader> {
+    for (const id of mailboxIds(this.#database.tables, prefix)) {
+      const header = this.mailboxById(id)
+      if (header !== undefined) yield header
+    }
+  }
+
+  /** Deleted mailboxes that are remembered, at and below a name. */
+  tombstones(prefix = ''): Iterable<[name: string, tombstone: Tombstone]> {
+    return tombstones(this.#database.tables, prefix)
+  }
+
+  tombstone(name: string): Tombstone | undefined {
+    const entry = this.#database.tables.names.get(nameKey(name))
+    return entry !== undefined && 'tombstone' in entry ? entry.tombstone : undefined
+  }
+
+  // messages
+
+  /** The records of a mailbox as they are now; undefined if it does not exist. */
+  index(id: number): MailboxIndex | undefined {
+    return this.#indexes.get(id)
+  }
+
+  /** lib/message's summary of a message; undefined if it has none (expunged on a peer before it came here). */
+  readCache(id: number, uid: number): Buffer | undefined {
+    return this.#database.tables.caches.get(uidKey(id, uid))
+  }
+
+  /** The summaries of all messages from one UID to another, both included, in UID order. */
+  *readCaches(id: number, lowUid: number, highUid: number): Iterable<[uid: number, cache: Buffer]> {
+    const end = highUid >= 4294967295 ? uidKey(id + 1, 0) : uidKey(id, highUid + 1)
+    for (const { key, value } of this.#database.tables.caches.getRange({ start: uidKey(id, lowUid), end }))
+      yield [uidOfKey(key), value]
+  }
+
+  /** Opens a message's file. @throws {MessageFileError} if it is missing */
+  async openMessage(mailbox: MailboxHeader, uid: number): Promise<FileHandle> {
+    try {
+      return await this.#spool.open(mailbox, uid)
+    } catch (error) {
+      throw fileError(mailbox, uid, error)
+    }
+  }
+
+  /** A message's bytes. @throws {MessageFileError} if its file is missing */
+  async readMessage(mailbox: MailboxHeader, uid: number): Promise<Buffer> {
+    try {
+      return await this.#spool.read(mailbox, uid)
+    } catch (error) {
+      throw fileError(mailbox, uid, error)
+    }
+  }
+
+  /** Where a message's file is, for a transaction that links it elsewhere on the same partition. */
+  messagePath(mailbox: MailboxHeader, uid: number): string {
+    return this.#spool.messagePath(mailbox, uid)
+  }
+
+  /** Begins a message on a partition. @throws {UnknownPartitionError} */
+  stage(partition: string): Stager {
+    return this.#spool.stage(partition)
+  }
+
+  /** A whole message staged and on disk. @throws {UnknownPartitionError} */
+  async stageBuffer(partition: string, message: Buffer): Promise<Staged> {
+    const stager = this.stage(partition)
+    try {
+      stager.write(message)
+      return await stager.finish()
+    } catch (error) {
+      stager.abort()
+      throw error
+    }
+  }
+
+  /** The bytes of a staged message. */
+  readStaged(staged: Staged): Buffer {
+    return staged.message ?? readFileSync(staged.path)
+  }
+
+  /** Removes a staged message; mailboxes that took it keep theirs. */
+  unstage(staged: Staged): void {
+    this.#spool.unstage(staged.path)
+  }
+
+  hasPartition(name: string): boolean {
+    return this.#spool.hasPartition(name)
+  }
+
+  get partitionNames(): string[] {
+    return this.#spool.partitionNames
+  }
+
+  // a user's things
+
+  seen(userid: string, uniqueid: string): SeenEntry | undefined {
+    return this.#database.tables.seen.get([userid, uniqueid])
+  }
+
+  /** All seen entries of a user. */
+  *seenEntries(userid: string): Iterable<[uniqueid: string, entry: SeenEntry]> {
+    for (const { key, value } of this.#database.tables.seen.getRange({ start: [userid, ''], end: [userid, '\uffff'] }))
+      yield [key[1], value]
+  }
+
+  isSubscribed(userid: string, name: string): boolean {
+    return this.#database.tables.subscriptions.doesExist([userid, nameKey(name)])
+  }
+
+  /** Internal names that a user has subscribed, in list order. */
+  *subscriptions(userid: string): Iterable<string> {
+    for (const key of this.#database.tables.subscriptions.getKeys({ start: [userid, ''], end: [userid, '\uffff'] }))
+      yield nameOfKey(key[1])
+  }
+
+  quota(root: string): QuotaRoot | undefined {
+    return this.#database.tables.quotas.get(nameKey(root))
+  }
+
+  /** Quota roots at and below an internal name; all for ''. */
+  *quotas(prefix = ''): Iterable<[root: string, quota: QuotaRoot]> {
+    const start = nameKey(prefix)
+    const end = prefix === '' ? '\uffff' : `${start}\x02`
+    for (const { key, value } of this.#database.tables.quotas.getRange({ start, end })) {
+      if (prefix === '' || key === start || key.startsWith(`${start}\x01`)) yield [nameOfKey(key), value]
+    }
+  }
+
+  /** Annotations of a mailbox, or of the server for id 0, by entry and user. */
+  annotations(id: number): Annotation[] {
+    return readAnnotations(this.#database.tables, id)
+  }
+
+  messageAnnotations(id: number, uid: number): Annotation[] {
+    return readMessageAnnotations(this.#database.tables, id, uid)
+  }
+
+  // change
+
+  /**
+   * Runs a function as one durable transaction. See transaction.ts for what it may do.
+   * @returns what the function returned, once the change is on disk
+   * @throws what the function throws; nothing has happened then
+   */
+  async write<T>(change: (transaction: StoreTransaction) => T): Promise<T> {
+    if (this.#closed) throw new Error('the store is closed')
+    let transaction!: StoreTransaction
+    let sequence: number | undefined
+    let names!: Promise<unknown>
+    const result = await this.#database.env.childTransaction(() => {
+      transaction = new StoreTransaction(this.#database, this.#spool)
+      const value = change(transaction)
+      transaction.flush()
+      // deleting a mailbox's directory waits for the commit, and survives the process as an intent
+      for (const gone of transaction.removedDirectories) transaction.intent.remove.push(this.#spool.directory(gone))
+      if (!this.#syncLog.enabled) transaction.intent.log = []
+      sequence = this.#intents.put(transaction.intent)
+      // runs while the commit is being written
+      names = Promise.all([...transaction.directories].map((directory) => this.#spool.syncDirectory(directory)))
+      names.catch(() => {})
+      return value
+    })
+    await names
+    this.#afterCommit(transaction, sequence)
+    return result as T
+  }
+
+  /** Calls a listener whenever any process has changed a mailbox. @returns how to stop that */
+  watch(id: number, listener: () => void): () => void {
+    return this.#feed.watch(id, listener)
+  }
+
+  /** Makes the next read see what other processes have committed since the last turn of the event loop. */
+  refresh(): void {
+    this.#database.refresh()
+  }
+
+  /** Waits until the replication log lines of all commits so far are on disk. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.#unfinished])
+  }
+
+  #afterCommit(transaction: StoreTransaction, sequence: number | undefined): void {
+    if (transaction.changed.size > 0) this.#feed.changed(transaction.changed)
+    for (const header of transaction.headerFiles.values()) this.#track(this.#writeHeaderFile({ ...header }))
+    if (sequence === undefined) return
+    this.#track(this.#carryOut(transaction, sequence))
+  }
+
+  async #carryOut({ intent, removedDirectories }: StoreTransaction, sequence: number): Promise<void> {
+    await this.#syncLog.write(intent.log)
+    for (const path of intent.remove.slice(0, intent.remove.length - removedDirectories.length))
+      this.#spool.unstage(path)
+    for (const gone of removedDirectories) await this.#spool.removeDirectory(gone)
+    this.#intents.done(sequence)
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked = work
+      .catch((error: Error) => this.log.error(`after a commit: ${error.message}`))
+      .finally(() => this.#unfinished.delete(tracked))
+    this.#unfinished.add(tracked)
+  }
+
+  /** Beside the messages lies what is needed to rebuild the index when the database is lost. */
+  async #writeHeaderFile(header: MailboxHeader): Promise<void> {
+    if (header.mbtype.includes('i')) return
+    const { name, uniqueid, mbtype, acl, uidvalidity, options, createdModseq } = header
+    const path = join(this.#spool.directory(header), 'cyrus.header')
+    const text = `${JSON.stringify({ name, uniqueid, mbtype, acl, uidvalidity, options, createdModseq, userFlags: header.userFlags })}\n`
+    const fresh = `${path}.${process.pid}.${header.version}`
+    await writeFile(fresh, text, { mode: 0o600 })
+    await rename(fresh, path)
+  }
+}
+
+function fileError(mailbox: MailboxHeader, uid: number, error: unknown): unknown {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return error
+  return new MessageFileError(`${mailbox.name}: message ${uid}: file is missing`)
+}

@@ -1,0 +1,113 @@
+/**
+ * Writing the replication log: {configdirectory}/sync[/CHANNEL]/log, one line a change, read by sync_client.
+ * A writer appends under an exclusive fcntl lock, after making sure that the file it locked is still the one under that name, since
+ * the reader takes the log away by renaming it (csync.md §10.1). Lines of one process that come together share one append and one sync.
+ */
+import { closeSync, fstatSync, fsync, mkdirSync, openSync, statSync, writeSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import type { Config } from '../config/config.js'
+import { lock, unlock } from '../os/file_lock.js'
+
+const fsyncAsync = promisify(fsync)
+const ATTEMPTS = 64
+
+/**
+ * One line, without its end: `TYPE arg …`; arguments are quoted where the reader needs it.
+ * @throws {Error} on CR or LF in an argument, which no line can hold
+ */
+export function syncLogLine(type: string, ...args: string[]): string {
+  return [type, ...args.map(quote)].join(' ')
+}
+
+function quote(arg: string): string {
+  if (/[\r\n]/.test(arg))
+    throw new Error(`a name with a line end cannot be logged: ${JSON.stringify(arg.slice(0, 80))}`)
+  if (arg !== '' && !/[ \t()\\"{}]/.test(arg)) return arg
+  return `"${arg.replace(/[\\"{}]/g, '\\$&')}"`
+}
+
+/** The file of a channel; '' is the default one. */
+export function syncLogPath(configdirectory: string, channel: string): string {
+  return channel === '' ? join(configdirectory, 'sync', 'log') : join(configdirectory, 'sync', channel, 'log')
+}
+
+/** Channels to which this process writes: none unless `sync_log`; a replica only with `sync_log_chain`, but for the unsuppressable ones. */
+export function syncLogChannels(config: Config, replica: boolean): string[] {
+  const channels = (name: string) => config.list(name).map((channel) => (channel === '""' ? '' : channel))
+  if (!config.switch('sync_log')) return []
+  const wanted = config.isSet('sync_log_channels') ? channels('sync_log_channels') : ['']
+  if (!replica || config.switch('sync_log_chain')) return wanted
+  const unsuppressable = channels('sync_log_unsuppressable_channels')
+  return wanted.filter((channel) => unsuppressable.includes(channel))
+}
+
+export class SyncLog {
+  readonly #paths: string[]
+  #waiting: { lines: string[]; done: Promise<void> } | undefined
+  #running: Promise<void> = Promise.resolve()
+
+  /** @param channels as from syncLogChannels */
+  constructor(configdirectory: string, channels: readonly string[]) {
+    this.#paths = channels.map((channel) => syncLogPath(configdirectory, channel))
+  }
+
+  /** Whether anything is written at all. */
+  get enabled(): boolean {
+    return this.#paths.length > 0
+  }
+
+  /** Appends lines to every channel's log. Resolves when they are on disk. */
+  write(lines: readonly string[]): Promise<void> {
+    if (!this.enabled || lines.length === 0) return Promise.resolve()
+    if (this.#waiting !== undefined) {
+      this.#waiting.lines.push(...lines)
+      return this.#waiting.done
+    }
+    const batch = { lines: [...lines], done: Promise.resolve() }
+    batch.done = this.#running
+      .catch(() => {})
+      .then(async () => {
+        this.#waiting = undefined
+        const text = Buffer.from(`${[...new Set(batch.lines)].join('\n')}\n`)
+        await Promise.all(this.#paths.map((path) => append(path, text)))
+      })
+    this.#waiting = batch
+    this.#running = batch.done
+    return batch.done
+  }
+}
+
+async function append(path: string, text: Buffer): Promise<void> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const fd = open(path)
+    try {
+      await lock(fd)
+      if (!isStill(fd, path)) continue
+      for (let at = 0; at < text.length; ) at += writeSync(fd, text, at)
+      // a reader that has renamed the log waits for this lock before it reads
+      unlock(fd)
+      await fsyncAsync(fd)
+      return
+    } finally {
+      closeSync(fd)
+    }
+  }
+  throw new Error(`${path}: taken away ${ATTEMPTS} times while it was being opened`)
+}
+
+function open(path: string): number {
+  try {
+    return openSync(path, 'a', 0o640)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
+    return openSync(path, 'a', 0o640)
+  }
+}
+
+function isStill(fd: number, path: string): boolean {
+  const opened = fstatSync(fd)
+  const named = statSync(path, { throwIfNoEntry: false })
+  return named !== undefined && named.ino === opened.ino && named.dev === opened.dev
+}

@@ -1,0 +1,307 @@
+/** The store over a real database and spool: appends, snapshots, counters, checksums, renames, feed, recovery after kill -9. */
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { Config } from '../../lib/config/config.js'
+import type { Logger } from '../../lib/process/log.js'
+import { Flag, MailStore, type MessageRecord, NULL_THRID, NULL_UUID, syncLogLine } from '../../lib/store/store.js'
+
+const silent: Logger = { debug() {}, info() {}, notice() {}, warning() {}, error() {} }
+
+async function fixture(t: Test, extra = ''): Promise<{ store: MailStore; directory: string; config: Config }> {
+  const directory = mkdtempSync(join(tmpdir(), 'store-'))
+  const path = join(directory, 'imapd.conf')
+  writeFileSync(
+    path,
+    `configdirectory: ${directory}/conf\npartition-default: ${directory}/spool\nstore_map_size: 1g\nsync_log: yes\n${extra}`,
+  )
+  const config = Config.load(path)
+  const store = await MailStore.open(config, silent)
+  t.teardown(async () => {
+    await store.close()
+    rmSync(directory, { recursive: true, force: true })
+  })
+  return { store, directory, config }
+}
+
+function record(uid: number, fields: Partial<MessageRecord> = {}): MessageRecord {
+  return {
+    uid,
+    modseq: 2,
+    createdModseq: 2,
+    lastUpdated: 1795432949,
+    internaldate: 1170787759,
+    sentdate: 0,
+    savedate: 1795432949,
+    size: 156,
+    headerSize: 100,
+    guid: 'a46dba959d41f9c18545829f6d19731ee3b85533',
+    uuid: NULL_UUID,
+    thrid: NULL_THRID,
+    flags: 0,
+    userFlags: new Uint32Array(4),
+    ...fields,
+  }
+}
+
+function make(store: MailStore, name: string, uniqueid = `u${name.replaceAll('.', '')}`): Promise<number> {
+  return store.write((txn) => {
+    const fields = {
+      uniqueid,
+      name,
+      mbtype: '',
+      partition: 'default',
+      acl: 'alice\tlrs\t',
+      uidvalidity: 7,
+      options: 'P',
+    }
+    return txn.create(fields).header.id
+  })
+}
+
+t.test('checksums are those of a real Cyrus, kept up to date record by record', async (t) => {
+  const { store } = await fixture(t)
+  const id = await make(store, 'user.alice')
+  t.equal(store.mailboxById(id)!.crcAnnot, 12345678)
+  await store.write((txn) => {
+    const w = txn.mustMailbox(id)
+    w.append(record(1), undefined, undefined)
+    const flagged = record(2, {
+      modseq: 3,
+      createdModseq: 3,
+      internaldate: 1170787800,
+      guid: 'd72ae6adbb8f66c7f416ea24f9660142d80b1b29',
+      flags: Flag.Flagged,
+    })
+    flagged.userFlags = w.flagBits(['$Work'])
+    w.append(flagged, undefined, undefined)
+  })
+  const header = store.mailboxById(id)!
+  t.equal(header.crcBasic, 2411660072, 'capture 02')
+  t.equal(header.crcAnnot, 3487200798, 'capture 02')
+  t.match(header, { exists: 2, unseen: 2, flagged: 1, octets: 312, lastUid: 2 })
+  await store.write((txn) => {
+    const w = txn.mustMailbox(id)
+    w.update({ ...w.record(2)!, flags: Flag.Flagged | Flag.Deleted | Flag.Expunged })
+  })
+  t.match(store.mailboxById(id), { crcBasic: 4164944951, exists: 1, flagged: 0, expunged: 1 })
+})
+
+t.test('message and mailbox annotations count as a real Cyrus counts them', async (t) => {
+  const { store } = await fixture(t)
+  const id = await make(store, 'user.alice')
+  await store.write((txn) => {
+    const w = txn.mustMailbox(id)
+    w.append(record(1), undefined, undefined, [
+      { entry: '/comment', userid: '', modseq: 9, value: Buffer.from('msg note') },
+      { entry: '/comment', userid: 'alice', modseq: 9, value: Buffer.from('private note') },
+    ])
+    w.append(record(3, { savedate: 1795433030, createdModseq: 5 }), undefined, undefined)
+    txn.setAnnotation(id, { entry: '/comment', userid: '', modseq: 0, value: Buffer.from('box') })
+  })
+  t.equal(store.mailboxById(id)!.crcAnnot, 2764551938, 'capture 16')
+  t.same(
+    store.messageAnnotations(id, 1).map((a) => [a.entry, a.userid, String(a.value)]),
+    [
+      ['/comment', '', 'msg note'],
+      ['/comment', 'alice', 'private note'],
+    ],
+  )
+  t.same(
+    store.annotations(id).map((a) => String(a.value)),
+    ['box'],
+  )
+  await store.write((txn) => txn.mustMailbox(id).update(record(1), []))
+  t.same(store.messageAnnotations(id, 1), [])
+  t.equal(store.mailboxById(id)!.annotated, 0)
+})
+
+t.test('blocks: a large mailbox, changed here and there, reads the same from a warm and a cold snapshot', async (t) => {
+  const { store, config } = await fixture(t)
+  const id = await make(store, 'user.alice')
+  await store.write((txn) => {
+    const w = txn.mustMailbox(id)
+    for (let uid = 1; uid <= 1000; uid++) w.append(record(uid, { modseq: w.nextModseq() }), undefined, undefined)
+  })
+  t.equal(store.index(id)!.length, 1000)
+  let seed = 1
+  const random = (n: number) => (seed = (seed * 48271) % 2147483647) % n
+  for (let round = 0; round < 60; round++) {
+    await store.write((txn) => {
+      const w = txn.mustMailbox(id)
+      for (let n = random(round % 10 === 9 ? 300 : 4); n >= 0; n--) {
+        const uid = 1 + random(w.header.lastUid)
+        const before = w.record(uid)
+        if (before === undefined) continue
+        if (round % 3 === 0 && before.flags & Flag.Expunged) w.unlink(uid)
+        else
+          w.update({ ...before, modseq: w.nextModseq(), flags: before.flags ^ (random(3) ? Flag.Seen : Flag.Expunged) })
+      }
+      if (round % 2 === 0)
+        w.append(record(w.header.lastUid + 1 + random(3), { modseq: w.nextModseq() }), undefined, undefined)
+    })
+    store.index(id)
+  }
+  const warm = store.index(id)!
+  const other = await MailStore.open(config, silent)
+  const cold = other.index(id)!
+  t.equal(warm.length, cold.length)
+  t.ok(warm.blocks.every((block, n) => block.equals(cold.blocks[n]!)))
+  t.same(
+    [...warm.uids],
+    [...warm.uids].sort((a, b) => a - b),
+  )
+  let exists = 0
+  let unseen = 0
+  for (let row = 0; row < cold.length; row++) {
+    t.equal(cold.findUid(cold.uid(row)), row)
+    if (cold.isExpunged(row)) continue
+    exists++
+    if (!(cold.flags(row) & Flag.Seen)) unseen++
+  }
+  t.match(cold.header, { exists, unseen, expunged: cold.length - exists })
+  await other.close()
+})
+
+t.test('a transaction that throws leaves nothing', async (t) => {
+  const { store } = await fixture(t)
+  const id = await make(store, 'user.alice')
+  const results = await Promise.allSettled([
+    store.write((txn) => txn.mustMailbox(id).append(record(1), undefined, undefined)),
+    store.write((txn) => {
+      txn.mustMailbox(id).append(record(2), undefined, undefined)
+      throw new Error('no')
+    }),
+    store.write((txn) => txn.mustMailbox(id).append(record(3), undefined, undefined)),
+  ])
+  t.same(
+    results.map((r) => r.status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  )
+  t.same([...store.index(id)!.uids], [1, 3])
+})
+
+t.test('files: staged once, linked under their UIDs, gone with the mailbox', async (t) => {
+  const { store, directory } = await fixture(t)
+  const id = await make(store, 'user.alice', 'abcdef')
+  const staged = await store.stageBuffer('default', Buffer.from('Subject: x\r\n\r\nbody'))
+  await store.write((txn) =>
+    txn.mustMailbox(id).append(record(5, { size: staged.size, guid: staged.guid }), staged.path, Buffer.from('c')),
+  )
+  store.unstage(staged)
+  const header = store.mailboxById(id)!
+  t.equal(String(await store.readMessage(header, 5)), 'Subject: x\r\n\r\nbody')
+  t.ok(existsSync(join(directory, 'spool/uuid/a/b/abcdef/5.')))
+  t.same(readdirSync(join(directory, 'spool/stage.')), [])
+  t.equal(String(store.readCache(id, 5)), 'c')
+  t.same(
+    [...store.readCaches(id, 1, 4294967295)].map(([uid]) => uid),
+    [5],
+  )
+  await t.rejects(store.readMessage(header, 6), { message: 'user.alice: message 6: file is missing' })
+  await store.settled()
+  t.match(JSON.parse(readFileSync(join(directory, 'spool/uuid/a/b/abcdef/cyrus.header'), 'utf8')), {
+    name: 'user.alice',
+    uidvalidity: 7,
+  })
+  await store.write((txn) => txn.remove(txn.mustMailbox(id), { tombstone: true }))
+  await store.settled()
+  t.notOk(existsSync(join(directory, 'spool/uuid/a/b/abcdef')))
+  t.equal(store.mailbox('user.alice'), undefined)
+  t.match(store.tombstone('user.alice'), { uniqueid: 'abcdef' })
+  t.equal(store.readCache(id, 5), undefined)
+})
+
+t.test('names: list order, renames, name clashes, names that are no path', async (t) => {
+  const { store } = await fixture(t)
+  const id = await make(store, 'user.a')
+  await make(store, 'user.a-b')
+  await make(store, 'user.a.z')
+  await make(store, 'user.a.b')
+  t.same(
+    [...store.mailboxes()].map((m) => m.name),
+    ['user.a', 'user.a.b', 'user.a.z', 'user.a-b'],
+  )
+  t.same(
+    [...store.mailboxes('user.a')].map((m) => m.name),
+    ['user.a', 'user.a.b', 'user.a.z'],
+  )
+  await t.rejects(make(store, 'user.a', 'other'), { name: 'MailboxExistsError' })
+  await t.rejects(make(store, 'user.c', 'uusera'), { name: 'MailboxExistsError' })
+  await t.rejects(make(store, 'user.c', '../../etc'), /cannot name a directory/)
+  await store.write((txn) => txn.rename(txn.mustMailbox('user.a'), 'user.c'))
+  t.equal(store.mailbox('user.c')!.id, id)
+  t.equal(store.mailbox('user.a'), undefined)
+  await t.rejects(
+    store.write((txn) => txn.rename(txn.mustMailbox('user.c'), 'user.a.b')),
+    { name: 'MailboxExistsError' },
+  )
+})
+
+t.test('the feed tells this process and another one of a change, and only of changes', async (t) => {
+  const { store, config } = await fixture(t)
+  const id = await make(store, 'user.alice')
+  const quiet = await make(store, 'user.quiet')
+  const other = await MailStore.open(config, silent)
+  t.teardown(() => other.close())
+  let told = 0
+  other.watch(quiet, () => t.fail('not this one'))
+  const here = new Promise<void>((resolve) => store.watch(id, resolve))
+  const there = new Promise<void>((resolve) =>
+    other.watch(id, () => {
+      told++
+      resolve()
+    }),
+  )
+  // let the watches be set up before the change
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  t.equal(told, 0)
+  await store.write((txn) => txn.mustMailbox(id).append(record(1), undefined, undefined))
+  await Promise.all([here, there])
+  t.equal(other.mailboxById(id)!.lastUid, 1)
+})
+
+t.test('the replication log gets the lines of what was committed, quoted as Cyrus does', async (t) => {
+  const { store, directory } = await fixture(t)
+  await store.write((txn) => {
+    txn.log(syncLogLine('MAILBOX', 'user.alice'))
+    txn.log(syncLogLine('SUB', 'alice', 'user.alice.a "b" {c}'))
+  })
+  await store.write(() => undefined)
+  await store.settled()
+  t.equal(
+    readFileSync(join(directory, 'conf/sync/log'), 'latin1'),
+    'MAILBOX user.alice\nSUB alice "user.alice.a \\"b\\" \\{c\\}"\n',
+  )
+  t.throws(() => syncLogLine('MAILBOX', 'a\nUNUSER b'), /line end/)
+})
+
+t.test('kill -9 right after a commit: the next opener writes the log line and removes staged files', async (t) => {
+  const { store, directory, config } = await fixture(t)
+  const id = await make(store, 'user.alice', 'abcdef')
+  await store.settled()
+  const child = spawn(
+    process.execPath,
+    [join(fileURLToPath(import.meta.url), '../killed_writer.js'), config.path, String(id)],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
+  const ended = await new Promise((resolve) => child.on('exit', (_code, signal) => resolve(signal)))
+  t.equal(ended, 'SIGKILL')
+  t.notOk(existsSync(join(directory, 'conf/sync/log')), 'the line is not there yet')
+  t.equal(readdirSync(join(directory, 'spool/stage.')).length, 1)
+  rmSync(join(directory, 'spool/uuid/a/b/abcdef/1.'))
+  t.equal(await store.recover(), 1)
+  t.equal(readFileSync(join(directory, 'conf/sync/log'), 'latin1'), 'MAILBOX user.alice\n')
+  t.equal(
+    String(await store.readMessage(store.mailboxById(id)!, 1)),
+    'hello',
+    'a name lost with the power is linked again',
+  )
+  t.equal(readdirSync(join(directory, 'spool/stage.')).length, 0)
+  t.equal(await store.recover(), 0)
+})
