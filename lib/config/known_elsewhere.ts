@@ -90,7 +90,7 @@ const NAMES = new Set(
   tls_client_certs tls_crl_file tls_eccurve tls_key_file tls_prefer_server_ciphers tls_required tls_server_ca_dir
   tls_server_ca_file tls_server_dhparam tls_session_timeout tls_sessions_db tls_sessions_db_path tls_versions
   tlscache_db tlscache_db_path uidbatches_max_messages uidbatches_min_batch uidl_format unix_group_enable
-  userdeny_db userdeny_db_path username_tolower vcard_max_size virusscan_notification_subject
+  userdeny_db userdeny_db_path vcard_max_size virusscan_notification_subject
   virusscan_notification_template webdav_attachments_baseurl webdav_attachments_max_binary_attach_size
   websocket_timeout xbackup_enabled zoneinfo_db zoneinfo_db_path zoneinfo_dir
   calendar_prefix sync_log_file sync_compress temp_path duplicate_db quota_db tlscache_db seenstate_db mboxlist_db subscription_db

@@ -153,6 +153,7 @@ const TABLE: readonly Option[] = [
     values: ['on', 'off', 'min', '0', '1', 'yes', 'no', 't', 'f', 'true', 'false'],
   }),
   toggle('allowplaintext', false, 'Whether plaintext passwords may be used on a connection without TLS.'),
+  toggle('username_tolower', true, 'Whether login names are folded to lower case.'),
   toggle('allowanonymouslogin', false, 'Whether ANONYMOUS may log in.'),
   string('loginrealms', '', 'Realms whose users may log in, separated by blanks.'),
   duration('failedloginpause', 3, 's', 'Pause before a failed login is answered.'),

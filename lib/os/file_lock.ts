@@ -25,7 +25,7 @@ function wholeFile(type: number): Buffer {
  * @throws {SystemError} on anything else
  */
 export function tryLock(fd: number, kind: 'exclusive' | 'shared' = 'exclusive'): boolean {
-  const result = native.fcntlLock()(fd, F_SETLK, 'void *', wholeFile(kind === 'exclusive' ? F_WRLCK : F_RDLCK))
+  const result = native.fcntlLock()(fd, F_SETLK, wholeFile(kind === 'exclusive' ? F_WRLCK : F_RDLCK))
   if (result >= 0) return true
   const errno = koffi.errno()
   if (errno === koffi.os.errno.EAGAIN || errno === koffi.os.errno.EACCES) return false
@@ -38,7 +38,7 @@ export async function lock(fd: number): Promise<void> {
   if (tryLock(fd)) return
   await new Promise<void>((resolve, reject) => {
     // errno is lost on the way back from the thread; trying again without waiting tells what it was.
-    native.fcntlLock().async(fd, F_SETLKW, 'void *', wholeFile(F_WRLCK), (error, result) => {
+    native.fcntlLock().async(fd, F_SETLKW, wholeFile(F_WRLCK), (error, result) => {
       if (error) reject(error)
       else if (result >= 0) resolve()
       else {
@@ -55,12 +55,12 @@ export async function lock(fd: number): Promise<void> {
 
 /** Gives the lock up. */
 export function unlock(fd: number): void {
-  check(native.fcntlLock()(fd, F_SETLK, 'void *', wholeFile(F_UNLCK)), 'fcntl', 'F_UNLCK')
+  check(native.fcntlLock()(fd, F_SETLK, wholeFile(F_UNLCK)), 'fcntl', 'F_UNLCK')
 }
 
 /** @returns the pid of a process whose lock excludes ours, or undefined */
 export function lockHolder(fd: number): number | undefined {
   const flock = wholeFile(F_WRLCK)
-  check(native.fcntlLock()(fd, F_GETLK, 'void *', flock), 'fcntl', 'F_GETLK')
+  check(native.fcntlLock()(fd, F_GETLK, flock), 'fcntl', 'F_GETLK')
   return flock.readInt16LE(0) === F_UNLCK ? undefined : flock.readInt32LE(24)
 }

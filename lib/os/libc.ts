@@ -42,8 +42,8 @@ export const native = {
   dup2: bind<[number, number]>('int dup2(int, int)'),
   /** fcntl with a number as third argument (F_GETFL, F_SETFD, …): the type name comes before the value. */
   fcntl: bind<[number, number, 'int', number]>('int fcntl(int, int, ...)'),
-  /** fcntl with a `struct flock` as third argument. */
-  fcntlLock: bind<[number, number, 'void *', Buffer]>('int fcntl(int, int, ...)'),
+  /** fcntl with a `struct flock` as third argument; declared without dots, since koffi runs no variadic function on a thread. */
+  fcntlLock: bind<[number, number, Buffer]>('int fcntl(int, int, void *)'),
   openlog: bind<[Pointer, number, number], void>('void openlog(const void *, int, int)'),
   syslog: bind<[number, string, 'const char *', string], void>('void syslog(int, const char *, ...)'),
   _exit: bind<[number], void>('void _exit(int)'),

@@ -1,0 +1,147 @@
+/**
+ * Plaintext passwords, checked as `sasl_pwcheck_method` says: against our password file (`auxprop`) or by saslauthd, one after the other if
+ * both are named. What was verified is remembered for `sasl_password_cache`. A failure is answered only after `failedloginpause`.
+ */
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Config } from '../config/config.js'
+import { authorize, canonicalUser, mayLogIn, storeKey } from './identity.js'
+import { PasswordCache } from './password_cache.js'
+import { PasswordStore } from './password_store.js'
+import { askSaslauthd } from './saslauthd.js'
+import { saslprep } from './saslprep.js'
+
+/** Outcome of a password check. `reason` is for the log, not for the client, who learns only that it failed. */
+export type PasswordCheck =
+  | { readonly ok: true /** canonical user id */; readonly user: string }
+  | { readonly ok: false; readonly reason: string }
+
+/** Ways to check a plaintext password. */
+export type PasswordMethod = 'auxprop' | 'saslauthd'
+
+const LONGEST_PASSWORD = 1024
+const DEFAULT_SASLAUTHD = '/var/run/saslauthd/mux'
+
+interface Checkers {
+  readonly store: PasswordStore
+  readonly cache: PasswordCache
+}
+
+/** One store and one cache for each configuration of the process. */
+const checkers = new WeakMap<Config, Checkers>()
+
+function checkersOf(config: Config): Checkers {
+  let known = checkers.get(config)
+  if (known === undefined) {
+    known = {
+      store: new PasswordStore(passwordFile(config)),
+      cache: new PasswordCache(config.duration('sasl_password_cache')),
+    }
+    checkers.set(config, known)
+  }
+  return known
+}
+
+/** The password file's path: `sasl_sasldb_path`, else `sasldb.json` in `configdirectory`. */
+export function passwordFile(config: Config): string {
+  return config.string('sasl_sasldb_path') || join(config.directory, 'sasldb.json')
+}
+
+/** The password file of a configuration, shared by everything in the process. */
+export function passwordStore(config: Config): PasswordStore {
+  return checkersOf(config).store
+}
+
+/** `sasl_pwcheck_method`, in order; `auxprop` if unset. @throws {ConfigError} on a method that does not exist here */
+export function passwordMethods(config: Config): PasswordMethod[] {
+  const words = config.list('sasl_pwcheck_method')
+  if (words.length === 0) return ['auxprop']
+  return words.map((word) => {
+    const method = word.toLowerCase()
+    if (method === 'auxprop' || method === 'saslauthd') return method
+    throw config.error('sasl_pwcheck_method', `sasl_pwcheck_method must be auxprop or saslauthd, not "${word}"`)
+  })
+}
+
+async function saslauthdSocket(config: Config): Promise<string> {
+  const path = config.string('sasl_saslauthd_path') || DEFAULT_SASLAUTHD
+  const found = await stat(path).catch(() => undefined)
+  return found?.isDirectory() ? join(path, 'mux') : path
+}
+
+/** Waits `failedloginpause`, so that guessing is slow. */
+export async function failedLoginPause(config: Config): Promise<void> {
+  const seconds = config.duration('failedloginpause')
+  if (seconds > 0) await pause(seconds * 1000)
+}
+
+/** As `checkPassword`, but answers at once on failure. */
+export async function verifyPassword(
+  config: Config,
+  service: string,
+  login: string,
+  password: string,
+): Promise<PasswordCheck> {
+  const user = canonicalUser(config, login)
+  if (user === undefined) return { ok: false, reason: 'bad user name' }
+  if (!mayLogIn(config, user)) return { ok: false, reason: 'cross-realm login denied' }
+  const prepared = saslprep(password)
+  if (prepared === undefined || prepared === '' || Buffer.byteLength(prepared) > LONGEST_PASSWORD) {
+    return { ok: false, reason: 'bad password' }
+  }
+  const { store, cache } = checkersOf(config)
+  const problems: string[] = []
+  for (const method of passwordMethods(config)) {
+    try {
+      if (method === 'auxprop') {
+        const key = storeKey(config, user)
+        const entry = await store.find(key)
+        const version = (entry?.sha256 ?? entry?.sha1)?.storedKey.toString('base64') ?? ''
+        if (entry !== undefined && cache.knows(key, prepared, version)) return { ok: true, user }
+        if (await store.verify(key, prepared)) {
+          cache.remember(key, prepared, version)
+          return { ok: true, user }
+        }
+      } else {
+        const cacheKey = `saslauthd ${service} ${user}`
+        if (cache.knows(cacheKey, prepared, '')) return { ok: true, user }
+        const at = user.lastIndexOf('@')
+        const [name, realm] = at < 0 ? [user, ''] : [user.slice(0, at), user.slice(at + 1)]
+        if (await askSaslauthd(await saslauthdSocket(config), name, prepared, service, realm)) {
+          cache.remember(cacheKey, prepared, '')
+          return { ok: true, user }
+        }
+      }
+    } catch (error) {
+      problems.push((error as Error).message)
+    }
+  }
+  return { ok: false, reason: problems.length > 0 ? problems.join('; ') : 'wrong user or password' }
+}
+
+/**
+ * Checks a user's plaintext password. Never throws for a bad name, a bad password, or a checker that is out of order: that is a failure
+ * whose reason says so.
+ * @param service the protocol's name as saslauthd and PAM shall see it: `imap`, `lmtp`, `csync`
+ * @param user as the client sent it, with or without `@realm`
+ * @throws {ConfigError} if `sasl_pwcheck_method` is none
+ */
+export async function checkPassword(
+  config: Config,
+  service: string,
+  user: string,
+  password: string,
+): Promise<PasswordCheck> {
+  const result = await verifyPassword(config, service, user, password)
+  if (!result.ok) await failedLoginPause(config)
+  return result
+}
+
+/** A checked login that wants to act as another user; see `authorize`. */
+export function authorized(config: Config, user: string, authorization: string): PasswordCheck {
+  const acting = authorize(config, user, authorization)
+  return acting === undefined
+    ? { ok: false, reason: `${user} is not an admin and may not act as "${authorization}"` }
+    : { ok: true, user: acting }
+}
