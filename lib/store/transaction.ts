@@ -226,6 +226,11 @@ export class StoreTransaction {
     }
   }
 
+  /** lib/message's summary of a message. */
+  cacheOf(writer: MailboxWriter, uid: number): Buffer | undefined {
+    return this.tables.caches.get(uidKey(writer.header.id, uid))
+  }
+
   // a user's things
 
   seen(userid: string, uniqueid: string): SeenEntry | undefined {

@@ -1,0 +1,366 @@
+/**
+ * Adding, flagging, copying, expunging messages: rules over the store's records, with the replication log lines that go with them.
+ * Each function resolves when the change is durable. Large changes are made in slices, so that neither the event loop nor other writers
+ * wait for more than some milliseconds.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { summarize } from '../message/summary.js'
+import {
+  Flag,
+  MailboxGoneError,
+  type MailboxHeader,
+  type MailStore,
+  type MessageRecord,
+  NULL_THRID,
+  NULL_UUID,
+  now,
+  type Staged,
+  type StoreTransaction,
+  SYSTEM_FLAGS,
+  syncLogLine,
+} from '../store/store.js'
+import { changeGuestSeen, hasInternalSeen } from './seen.js'
+
+/** Records changed in one transaction: a few milliseconds' work. */
+const SLICE = 256
+/** Files linked in one transaction. */
+const LINK_SLICE = 128
+
+/** A message to be added. */
+export interface NewMessage {
+  staged: Staged
+  /** bits of Flag; \Seen is the caller's own, see `userid` */
+  flags: number
+  keywords: readonly string[]
+  /** unix seconds; now if absent */
+  internaldate?: number
+  /** 24 hex digits, if the service makes message UUIDs */
+  uuid?: string
+}
+
+/** What APPENDUID and COPYUID tell (RFC 4315). */
+export interface Added {
+  uidvalidity: number
+  uids: number[]
+}
+
+/**
+ * Adds messages to a mailbox, all or none.
+ * @param userid who adds: \Seen then counts for them; the owner if absent
+ * @throws {MailboxGoneError}; {TooManyFlagsError}; the file system's error when full
+ */
+export async function appendMessages(
+  store: MailStore,
+  mailbox: MailboxHeader,
+  messages: readonly NewMessage[],
+  { userid }: { userid?: string } = {},
+): Promise<Added> {
+  const prepared = messages.map((message) => ({ message, summary: summaryOf(store, message.staged) }))
+  return store.write((txn) => {
+    const writer = txn.mustMailbox(mailbox.id)
+    const internal = userid === undefined || hasInternalSeen(writer.header, userid)
+    const time = now()
+    const uids: number[] = []
+    const read: number[] = []
+    for (const { message, summary } of prepared) {
+      const { staged } = message
+      const uid = writer.header.lastUid + 1
+      const modseq = writer.nextModseq()
+      let flags = message.flags & SYSTEM_FLAGS
+      if (!internal && flags & Flag.Seen) {
+        flags &= ~Flag.Seen
+        read.push(uid)
+      }
+      const record: MessageRecord = {
+        uid,
+        modseq,
+        createdModseq: modseq,
+        lastUpdated: time,
+        internaldate: message.internaldate ?? time,
+        sentdate: summary.sentdate,
+        savedate: time,
+        size: staged.size,
+        headerSize: summary.headerSize,
+        guid: staged.guid,
+        uuid: message.uuid ?? NULL_UUID,
+        thrid: NULL_THRID,
+        flags,
+        userFlags: writer.flagBits(message.keywords),
+      }
+      writer.append(record, staged.path, summary.cache)
+      uids.push(uid)
+    }
+    writer.header.lastAppendDate = time
+    logAppend(txn, writer.header.name)
+    if (read.length > 0) changeGuestSeen(txn, writer.header, userid!, read, true)
+    return { uidvalidity: writer.header.uidvalidity, uids }
+  })
+}
+
+/** A message delivered to many is parsed once. */
+const summaries = new WeakMap<Staged, ReturnType<typeof summarize>>()
+
+function summaryOf(store: MailStore, staged: Staged): ReturnType<typeof summarize> {
+  let summary = summaries.get(staged)
+  if (summary === undefined) {
+    summary = summarize(store.readStaged(staged))
+    summaries.set(staged, summary)
+  }
+  return summary
+}
+
+function logAppend(txn: StoreTransaction, name: string): void {
+  txn.log(syncLogLine('APPEND', name))
+  txn.log(syncLogLine('MAILBOX', name))
+}
+
+/** A change of flags (RFC 3501 §6.4.6). */
+export interface FlagChange {
+  mode: 'add' | 'remove' | 'replace'
+  /** system bits of Flag */
+  flags: number
+  keywords: readonly string[]
+}
+
+/**
+ * Changes flags of messages. Those that are gone, or have the flags already, are left alone.
+ * @param uids ascending
+ * @param userid whose \Seen it is
+ * @returns UIDs whose record or \Seen changed
+ * @throws {MailboxGoneError}; {TooManyFlagsError}
+ */
+export async function storeFlags(
+  store: MailStore,
+  mailbox: MailboxHeader,
+  uids: readonly number[],
+  change: FlagChange,
+  userid: string,
+): Promise<number[]> {
+  const changed: number[] = []
+  for (let at = 0; at < uids.length; at += SLICE) {
+    if (at > 0) await nextTurn()
+    changed.push(
+      ...(await store.write((txn) => storeSlice(txn, mailbox.id, uids.slice(at, at + SLICE), change, userid))),
+    )
+  }
+  return changed
+}
+
+function storeSlice(
+  txn: StoreTransaction,
+  id: number,
+  uids: readonly number[],
+  change: FlagChange,
+  userid: string,
+): number[] {
+  const writer = txn.mustMailbox(id)
+  const internal = hasInternalSeen(writer.header, userid)
+  const mask = internal ? SYSTEM_FLAGS : SYSTEM_FLAGS & ~Flag.Seen
+  const flags = change.flags & mask
+  // a keyword that is only removed need not be made
+  const known = new Set(writer.header.userFlags.map((name) => name?.toLowerCase()))
+  const keywords = writer.flagBits(
+    change.mode === 'remove' ? change.keywords.filter((name) => known.has(name.toLowerCase())) : change.keywords,
+  )
+  const changed: number[] = []
+  const time = now()
+  let modseq: number | undefined
+  for (const uid of uids) {
+    const record = writer.record(uid)
+    if (record === undefined || record.flags & Flag.Expunged) continue
+    const after = changedRecord(record, change.mode, flags, mask, keywords)
+    if (after === undefined) continue
+    modseq ??= writer.nextModseq()
+    writer.update({ ...after, modseq, lastUpdated: time })
+    changed.push(uid)
+  }
+  if (changed.length > 0) txn.log(syncLogLine('MAILBOX', writer.header.name))
+  if (internal || !(change.flags & Flag.Seen || change.mode === 'replace')) return changed
+  const seen = (change.flags & Flag.Seen) !== 0 && change.mode !== 'remove'
+  changeGuestSeen(txn, writer.header, userid, uids, seen)
+  return [...uids]
+}
+
+function changedRecord(
+  record: MessageRecord,
+  mode: FlagChange['mode'],
+  flags: number,
+  mask: number,
+  keywords: Uint32Array,
+): MessageRecord | undefined {
+  const before = record.flags
+  const after = mode === 'add' ? before | flags : mode === 'remove' ? before & ~flags : (before & ~mask) | flags
+  const userFlags = record.userFlags.map((word, n) =>
+    mode === 'add' ? word | keywords[n]! : mode === 'remove' ? word & ~keywords[n]! : keywords[n]!,
+  )
+  if (after === before && userFlags.every((word, n) => word === record.userFlags[n])) return undefined
+  return { ...record, flags: after, userFlags }
+}
+
+/**
+ * Copies messages to another mailbox, with flags, dates and UUIDs; files are hard-linked where the partition allows it. All or none.
+ * @param uids ascending; those that are gone are left out
+ * @param userid whose \Seen is copied where a mailbox keeps it by user
+ * @param seen tells whether that user has read a message of the source
+ * @returns the UIDs copied and those they got
+ * @throws {MailboxGoneError}; {MessageFileError}
+ */
+export async function copyMessages(
+  store: MailStore,
+  from: MailboxHeader,
+  uids: readonly number[],
+  to: MailboxHeader,
+  userid: string,
+  seen: (uid: number) => boolean,
+): Promise<Added & { sourceUids: number[] }> {
+  const result = { uidvalidity: to.uidvalidity, uids: [] as number[], sourceUids: [] as number[] }
+  try {
+    for (let at = 0; at < uids.length; at += LINK_SLICE) {
+      if (at > 0) await nextTurn()
+      const part = await copySlice(store, from, uids.slice(at, at + LINK_SLICE), to, userid, seen)
+      result.uids.push(...part.uids)
+      result.sourceUids.push(...part.sourceUids)
+    }
+  } catch (error) {
+    if (result.uids.length > 0) await expungeMessages(store, to, result.uids).catch(() => {})
+    throw error
+  }
+  return result
+}
+
+async function copySlice(
+  store: MailStore,
+  from: MailboxHeader,
+  uids: readonly number[],
+  to: MailboxHeader,
+  userid: string,
+  seen: (uid: number) => boolean,
+): Promise<{ uids: number[]; sourceUids: number[] }> {
+  const staged = new Map<number, Staged>()
+  if (from.partition !== to.partition) {
+    for (const uid of uids) {
+      const exists = store.index(from.id)?.findUid(uid) ?? -1
+      if (exists >= 0) staged.set(uid, await store.stageBuffer(to.partition, await store.readMessage(from, uid)))
+    }
+  }
+  try {
+    return await store.write((txn) => {
+      const source = txn.mustMailbox(from.id)
+      const target = txn.mustMailbox(to.id)
+      const internal = hasInternalSeen(target.header, userid)
+      const time = now()
+      const copied = { uids: [] as number[], sourceUids: [] as number[] }
+      const read: number[] = []
+      for (const uid of uids) {
+        const record = source.record(uid)
+        if (record === undefined || record.flags & Flag.Expunged) continue
+        const newUid = target.header.lastUid + 1
+        const modseq = target.nextModseq()
+        let flags = record.flags & SYSTEM_FLAGS & ~Flag.Seen
+        if (seen(uid)) {
+          if (internal) flags |= Flag.Seen
+          else read.push(newUid)
+        }
+        const keywords = keywordNames(record, source.header.userFlags)
+        const path = staged.get(uid)?.path ?? store.messagePath(source.header, uid)
+        target.append(
+          {
+            ...record,
+            uid: newUid,
+            modseq,
+            createdModseq: modseq,
+            lastUpdated: time,
+            savedate: time,
+            flags,
+            userFlags: target.flagBits(keywords),
+          },
+          path,
+          txn.cacheOf(source, uid),
+        )
+        copied.uids.push(newUid)
+        copied.sourceUids.push(uid)
+      }
+      if (copied.uids.length > 0) {
+        target.header.lastAppendDate = time
+        txn.log(syncLogLine('DOUBLEMAILBOX', source.header.name, target.header.name))
+        logAppend(txn, target.header.name)
+        if (read.length > 0) changeGuestSeen(txn, target.header, userid, read, true)
+      }
+      return copied
+    })
+  } finally {
+    for (const each of staged.values()) store.unstage(each)
+  }
+}
+
+/** Names of a record's keywords, in the mailbox's order. */
+export function keywordNames(record: Pick<MessageRecord, 'userFlags'>, names: readonly (string | null)[]): string[] {
+  const found: string[] = []
+  for (let slot = 0; slot < names.length; slot++) {
+    const name = names[slot]
+    if (name != null && record.userFlags[slot >>> 5]! & (1 << (slot & 31))) found.push(name)
+  }
+  return found
+}
+
+/**
+ * Expunges messages: those of the given UIDs, or all with \Deleted. Their records stay for replication; their files go at once with
+ * `expunge_mode: immediate`.
+ * @param uids ascending; with `onlyDeleted`, those among them without \Deleted stay (RFC 4315 §2.1)
+ * @returns the UIDs expunged
+ * @throws {MailboxGoneError}
+ */
+export async function expungeMessages(
+  store: MailStore,
+  mailbox: MailboxHeader,
+  uids?: readonly number[],
+  { onlyDeleted = false }: { onlyDeleted?: boolean } = {},
+): Promise<number[]> {
+  const wanted = uids ?? deletedUids(store, mailbox)
+  const immediate = store.config.string('expunge_mode') === 'immediate'
+  const expunged: number[] = []
+  for (let at = 0; at < wanted.length; at += SLICE) {
+    if (at > 0) await nextTurn()
+    const slice = wanted.slice(at, at + SLICE)
+    expunged.push(
+      ...(await store.write((txn) =>
+        expungeSlice(txn, mailbox.id, slice, onlyDeleted || uids === undefined, immediate),
+      )),
+    )
+  }
+  return expunged
+}
+
+function deletedUids(store: MailStore, mailbox: MailboxHeader): number[] {
+  const index = store.index(mailbox.id)
+  if (index === undefined) throw new MailboxGoneError(mailbox.name)
+  const uids: number[] = []
+  for (let row = 0; row < index.length; row++) {
+    if ((index.flags(row) & (Flag.Deleted | Flag.Expunged)) === Flag.Deleted) uids.push(index.uid(row))
+  }
+  return uids
+}
+
+function expungeSlice(
+  txn: StoreTransaction,
+  id: number,
+  uids: readonly number[],
+  onlyDeleted: boolean,
+  immediate: boolean,
+): number[] {
+  const writer = txn.mustMailbox(id)
+  const expunged: number[] = []
+  let modseq: number | undefined
+  for (const uid of uids) {
+    const record = writer.record(uid)
+    if (record === undefined || record.flags & Flag.Expunged) continue
+    if (onlyDeleted && !(record.flags & Flag.Deleted)) continue
+    modseq ??= writer.nextModseq()
+    const flags = record.flags | Flag.Expunged | (immediate ? Flag.Unlinked : 0)
+    writer.update({ ...record, flags, modseq, lastUpdated: now() })
+    if (immediate) writer.removeFile(uid)
+    expunged.push(uid)
+  }
+  if (expunged.length > 0) txn.log(syncLogLine('MAILBOX', writer.header.name))
+  return expunged
+}
