@@ -49,6 +49,11 @@ export const native = {
   _exit: bind<[number], void>('void _exit(int)'),
   kill: bind<[number, number]>('int kill(int, int)'),
   getpgrp: bind<[]>('int getpgrp()'),
+  strerror: bind<[number], string>('const char *strerror(int)'),
+  prctl: bind<[number, 'unsigned long', number]>('int prctl(int, ...)'),
+  capset: bind<[Buffer, Buffer]>('int capset(void *, const void *)'),
+  getpwnam: bind<[string], bigint | null>('void *getpwnam(const char *)'),
+  getgrnam: bind<[string], bigint | null>('void *getgrnam(const char *)'),
   setpgid: bind<[number, number]>('int setpgid(int, int)'),
 }
 
@@ -61,15 +66,18 @@ function errnoName(number: number): string {
 /** A system call that failed: `code` as in Node's own errors ("EADDRINUSE"), `syscall` the function's name. */
 export class SystemError extends Error {
   readonly code: string
+  /** the C library's words for it ("Address already in use") */
+  readonly reason: string
   constructor(
     readonly syscall: string,
     readonly errno: number,
     what = '',
   ) {
-    const code = errnoName(errno)
-    super(`${syscall}${what === '' ? '' : ` ${what}`}: ${code}`)
+    const reason = native.strerror()(errno)
+    super(`${syscall}${what === '' ? '' : ` ${what}`}: ${reason}`)
     this.name = 'SystemError'
-    this.code = code
+    this.code = errnoName(errno)
+    this.reason = reason
   }
 }
 

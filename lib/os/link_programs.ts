@@ -63,7 +63,7 @@ case $self in
 esac
 node=${quoted(node)}
 [ -x "$node" ] || node=node
-export UV_THREADPOOL_SIZE="\${UV_THREADPOOL_SIZE:-${POOL_THREADS}}"
+export UV_THREADPOOL_SIZE="\${UV_THREADPOOL_SIZE:-${POOL_THREADS}}" CYRUS_BINDIR="$here"
 exec "$node" ${NODE_FLAGS.join(' ')} "$here"/${quoted(main)} "$@"
 `
 }

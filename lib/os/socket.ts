@@ -2,9 +2,11 @@
  * Sockets that Node cannot make or handle: listening ones that nobody here accepts from (master's), accepting from an inherited one,
  * and pairs. Addresses are the kernel's: IPv4, IPv6 and UNIX, Linux layouts.
  */
-import { closeSync } from 'node:fs'
+import { closeSync, lstatSync, unlinkSync } from 'node:fs'
 import koffi from 'koffi'
 import { check, native, SystemError } from './libc.js'
+
+export { SystemError } from './libc.js'
 
 const AF = { unix: 1, ipv4: 2, ipv6: 10 } as const
 const SOCK_STREAM = 1
@@ -114,12 +116,25 @@ export function listenSocket(
     if (address.family === 'ipv6') setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)
     if (tos !== 0 && address.family === 'ipv4') setOption(fd, IPPROTO_IP, IP_TOS, tos)
     const where = address.family === 'unix' ? address.path : `${address.host} port ${address.port}`
-    check(native.bind()(fd, sockaddr, sockaddr.length), 'bind', where)
+    if (address.family === 'unix') bindPath(fd, sockaddr, address.path)
+    else check(native.bind()(fd, sockaddr, sockaddr.length), 'bind', where)
     if (!datagram) check(native.listen()(fd, backlog), 'listen', where)
     return fd
   } catch (error) {
     closeSync(fd)
     throw error
+  }
+}
+
+/** Binds a UNIX socket in place of whatever socket is there, open to every local user (mode 0777, as Cyrus makes them). */
+function bindPath(fd: number, sockaddr: Buffer, path: string): void {
+  const old = lstatSync(path, { throwIfNoEntry: false })
+  if (old?.isSocket()) unlinkSync(path)
+  const umask = process.umask(0)
+  try {
+    check(native.bind()(fd, sockaddr, sockaddr.length), 'bind', path)
+  } finally {
+    process.umask(umask)
   }
 }
 

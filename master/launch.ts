@@ -1,0 +1,45 @@
+/**
+ * Starting a program the way Cyrus' master does: descriptors 3 and 4, CYRUS_SERVICE and CYRUS_ID, a descriptor limit, master's process group.
+ * Nothing else of master's is inherited: all its descriptors are close-on-exec.
+ */
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
+import type { Command } from './entries.js'
+
+/** What children get as descriptors 0 to 2: nothing, master's own (`-D`), or a log file (`-L`). */
+export type ChildOutput = 'ignore' | 'inherit' | number
+
+export interface Launch {
+  readonly command: Command
+  /** added to master's environment */
+  readonly environment: Readonly<Record<string, string>>
+  /** descriptors 3 and 4; /dev/null where undefined */
+  readonly statusFd?: number
+  readonly listenFd?: number
+  /** RLIMIT_NOFILE, 0 to leave it */
+  readonly maxfds: number
+  readonly output: ChildOutput
+  /** a session, and so a process group, of its own */
+  readonly ownGroup?: boolean
+}
+
+/**
+ * @returns the child. If it could not be started its `pid` is undefined and it emits 'error', else 'exit'.
+ */
+export function launch(wanted: Launch): ChildProcess {
+  const { command, environment, statusFd, listenFd, maxfds, output, ownGroup = false } = wanted
+  const stdio: StdioOptions = [
+    output === 'inherit' ? 'inherit' : 'ignore',
+    output,
+    output,
+    statusFd ?? 'ignore',
+    listenFd ?? 'ignore',
+  ]
+  const options = { stdio, detached: ownGroup, env: { ...process.env, ...environment } }
+  const [name = command.program, ...args] = command.argv
+  if (maxfds > 0) {
+    // setrlimit must come between fork and exec, where Node lets nobody in: a shell does it and becomes the program.
+    const script = 'ulimit -n "$0" 2>/dev/null || ulimit -S -n "$0" 2>/dev/null; exec "$@"'
+    return spawn('/bin/sh', ['-c', script, String(maxfds), command.program, ...args], options)
+  }
+  return spawn(command.program, args, { ...options, argv0: name })
+}

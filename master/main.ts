@@ -1,0 +1,139 @@
+/**
+ * The program `master`: reads its configuration, becomes a daemon if wanted, becomes the cyrus user, runs START, opens the sockets, brings the
+ * daemons up and is then ready for work until SIGTERM. The order is Cyrus 3.6.1's (reference: master.md §4), except that the pid file says who
+ * we are, and `-d` returns, only once everything is up.
+ */
+import { existsSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Config, ConfigError } from '../lib/config/config.js'
+import { duplicateTo, exitWithoutThreads } from '../lib/os/fd.js'
+import { leadProcessGroup } from '../lib/os/user.js'
+import { becomeCyrusUser, NoSuchUserError } from '../lib/process/cyrus_user.js'
+import { Exit } from '../lib/process/exit_status.js'
+import { UsageError } from '../lib/process/getopt.js'
+import { type Logger, openLog } from '../lib/process/log.js'
+import { type MasterOptions, parseCommandLine, USAGE } from './command_line.js'
+import { readCyrusConf } from './cyrus_conf.js'
+import { backgroundHalf, detachOutput, isBackgroundHalf, startBackgroundHalf } from './daemonize.js'
+import { type MasterConf, readEntries } from './entries.js'
+import type { ChildOutput } from './launch.js'
+import { PidFile, PidFileError } from './pid_file.js'
+import { runStartSection, StartError } from './start_section.js'
+import { BindError, Supervisor } from './supervisor.js'
+import { versionText } from './version.js'
+import { WaitDaemonError } from './wait_daemons.js'
+
+const DEFAULT_PID_FILE = '/var/run/cyrus-master.pid'
+
+/** Where programs named without a directory are: beside master's own launcher. */
+function programsDirectory(): string {
+  return process.env.CYRUS_BINDIR ?? join(dirname(fileURLToPath(import.meta.url)), '../bin')
+}
+
+/** Exit status of an error of the start; undefined for a bug. */
+function statusOf(error: unknown): number | undefined {
+  if (error instanceof UsageError) return Exit.Usage
+  if (error instanceof ConfigError || error instanceof WaitDaemonError) return Exit.Config
+  if (error instanceof PidFileError || error instanceof BindError || error instanceof StartError) return Exit.OsError
+  if (error instanceof NoSuchUserError) return Exit.NoService
+  return undefined
+}
+
+async function main(): Promise<void> {
+  let log: Logger | undefined
+  try {
+    const options = parseCommandLine(process.argv.slice(2))
+    if (options.help) process.stdout.write(USAGE)
+    else if (options.version) process.stdout.write(`${versionText()}\n`)
+    else {
+      log = openLog({ service: 'master' })
+      await serve(options, (opened) => {
+        log = opened
+      })
+    }
+  } catch (error) {
+    const status = statusOf(error)
+    const message = status === undefined ? ((error as Error).stack ?? String(error)) : (error as Error).message
+    log?.error(message)
+    process.stderr.write(`master: ${message}\n`)
+    process.exit(status ?? Exit.Software)
+  }
+}
+
+async function serve(options: MasterOptions, logOpened: (log: Logger) => void): Promise<void> {
+  const foreground = options.keepStdio || (!options.daemon && process.stderr.isTTY === true)
+  const warnings: string[] = []
+  const warn = (message: string): number => warnings.push(message)
+  const config = Config.load(options.imapdConf, { service: 'master', warn })
+  const log = openLog({ config, service: 'master', foreground })
+  logOpened(log)
+  const reader = (reload: boolean, tell: (message: string) => void) => (): MasterConf =>
+    readEntries(readCyrusConf(options.cyrusConf, tell), { programs: programsDirectory(), warn: tell, reload })
+  const pidPath = options.pidFile ?? config.string('master_pid_file') ?? DEFAULT_PID_FILE
+
+  if (options.daemon && !isBackgroundHalf()) {
+    // What can be known to be wrong now is said now.
+    reader(false, () => undefined)()
+    return startBackgroundHalf(pidPath)
+  }
+  const detach = isBackgroundHalf() ? backgroundHalf() : undefined
+  const conf = reader(false, warn)()
+  for (const warning of warnings) log.warning(warning)
+
+  const output = childOutput(options)
+  if (detach === undefined && process.stdin.isTTY !== true) leadProcessGroup()
+  process.title = 'master'
+  if (options.verbose) process.env.CYRUS_VERBOSE = String(Number(process.env.CYRUS_VERBOSE ?? 0) + 1)
+  if (output !== 'ignore') process.env.CYRUS_LOG_STDERR = '1'
+  const pidFile = PidFile.take(pidPath)
+  becomeCyrusUser(config, { keepBind: true })
+  const cores = `${config.directory}/cores`
+  if (existsSync(cores)) process.chdir(cores)
+  log.debug('process started')
+
+  await runStartSection(conf.start, { cyrusConf: options.cyrusConf, output, log })
+  const supervisor = new Supervisor({
+    config,
+    log,
+    backlog: options.backlog,
+    output,
+    sweepsPerSecond: options.sweepsPerSecond,
+    reread: reader(true, (message) => log.warning(message)),
+  })
+  await supervisor.open(conf)
+  const readyFile = options.readyFile ?? config.string('master_ready_file')
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
+    process.on(signal, () => {
+      void supervisor.shutdown(signal).then(() => {
+        if (readyFile) rmSync(readyFile, { force: true })
+        process.exit(Exit.Ok)
+      })
+    })
+  }
+  process.on('SIGHUP', () => void supervisor.reload())
+  process.on('SIGALRM', () => undefined)
+  process.on('SIGPIPE', () => undefined)
+  await supervisor.startWaiting()
+  supervisor.run(conf.events)
+  if (readyFile) writeFileSync(readyFile, '')
+  pidFile.announce()
+  log.notice('ready for work')
+  if (detach !== undefined) detach()
+  else if (output === 'ignore' && !foreground) detachOutput()
+  // Sockets, children and the poller come and go; only a signal ends master.
+  setInterval(() => undefined, 2 ** 30)
+}
+
+/** What programs get as stdout and stderr; with -L master's own go there too. */
+function childOutput(options: MasterOptions): ChildOutput {
+  if (options.outputFile !== undefined) {
+    const fd = openSync(options.outputFile, 'a', 0o600)
+    if (!options.keepStdio) duplicateTo(fd, 1)
+    return fd
+  }
+  return options.keepStdio ? 'inherit' : 'ignore'
+}
+
+exitWithoutThreads()
+void main()

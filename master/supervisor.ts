@@ -1,0 +1,437 @@
+/**
+ * The heart of master: keeps every service staffed as spawn_policy.ts says, reads what children report, reaps them, runs events, reloads
+ * and shuts down. It never accepts a connection and knows nothing about mail.
+ *
+ * Everything that changes a counter ends in #attend(), which brings staffing up to strength and tells the poller which sockets to
+ * watch: those that a connection may wait on and nobody is ready to take it. So an idle master sleeps.
+ */
+import type { ChildProcess } from 'node:child_process'
+import type { Config } from '../lib/config/config.js'
+import { Poller } from '../lib/os/poll.js'
+import { leadsProcessGroup } from '../lib/os/user.js'
+import { Exit } from '../lib/process/exit_status.js'
+import type { Logger } from '../lib/process/log.js'
+import { ChildTable } from './child_table.js'
+import { FAILURE_WINDOW } from './crash_guard.js'
+import type { DaemonEntry, EventEntry, MasterConf, ServiceEntry } from './entries.js'
+import { EventSchedule } from './event_schedule.js'
+import { HOLD_BACK } from './fork_rate.js'
+import { type ChildOutput, launch } from './launch.js'
+import { resolveListen } from './listen_address.js'
+import { openListener, ServiceSocket } from './service_socket.js'
+import { missing, wantsConnections } from './spawn_policy.js'
+import { StatusPipe } from './status_pipe.js'
+import { startWaitDaemon, stopWaitDaemons } from './wait_daemons.js'
+
+/** How long children may take to heed SIGHUP before the log mentions them, in ms. */
+const RELOAD_PATIENCE = 30_000
+
+export interface SupervisorOptions {
+  readonly config: Config
+  readonly log: Logger
+  readonly backlog: number
+  readonly output: ChildOutput
+  readonly sweepsPerSecond: number
+  /** reads cyrus.conf again; throws ConfigError */
+  readonly reread: () => MasterConf
+}
+
+/** A listener that cannot be bound, with `master_bind_errors_fatal`. Exit status 71. */
+export class BindError extends Error {}
+
+export class Supervisor {
+  readonly #options: SupervisorOptions
+  readonly #log: Logger
+  readonly #children: ChildTable<ServiceSocket>
+  readonly #processes = new Map<number, ChildProcess>()
+  readonly #poller = new Poller()
+  readonly #events = new EventSchedule()
+  #services: ServiceSocket[] = []
+  #waitDaemons: ServiceSocket[] = []
+  #watched = new Set<number>()
+  #attending = false
+  #running = false
+  #stopping: Promise<void> | undefined
+  #servicesGone: (() => void) | undefined
+  #reloading: Promise<void> = Promise.resolve()
+  #holdTimer: NodeJS.Timeout | undefined
+  #eventTimer: NodeJS.Timeout | undefined
+  #sweepTimer: NodeJS.Timeout | undefined
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options
+    this.#log = options.log
+    this.#children = new ChildTable((severity, message) => this.#log[severity](message))
+  }
+
+  /**
+   * Opens all sockets. START has been run.
+   * @throws {BindError}
+   */
+  async open(conf: MasterConf): Promise<void> {
+    for (const entry of conf.services) this.#services.push(...(await this.#listen(entry, true)))
+    for (const entry of conf.daemons) {
+      const daemon = new ServiceSocket(entry, 0, 'daemon', undefined, undefined, performance.now())
+      if (entry.wait) this.#waitDaemons.push(daemon)
+      else this.#services.push(daemon)
+    }
+  }
+
+  /**
+   * Starts the waiting daemons.
+   * @throws {WaitDaemonError} after those already started were told to go
+   */
+  async startWaiting(): Promise<void> {
+    for (const daemon of this.#waitDaemons) {
+      const started = (child: ChildProcess): void => this.#adopt(child, daemon)
+      try {
+        await startWaitDaemon(daemon, this.#environment(daemon), this.#options.output, started)
+      } catch (error) {
+        for (const child of this.#processes.values()) child.kill('SIGTERM')
+        throw error
+      }
+    }
+  }
+
+  /** Begins to staff services and to run events. */
+  run(events: readonly EventEntry[]): void {
+    this.#running = true
+    this.#events.load(events, Date.now())
+    this.#runEvents()
+    this.#attend()
+    void this.#watchSockets()
+  }
+
+  /** SIGHUP: reads cyrus.conf again. An error in it is logged, and everything stays as it was. */
+  reload(): Promise<void> {
+    this.#log.notice('got SIGHUP')
+    this.#reloading = this.#reloading
+      .then(() => this.#reload())
+      .catch((error: unknown) => {
+        this.#log.error(`reload refused, nothing has changed: ${(error as Error).message}`)
+      })
+    return this.#reloading
+  }
+
+  /** Clean shutdown: resolves when all children are gone. */
+  shutdown(signal: string): Promise<void> {
+    this.#stopping ??= this.#shutdown(signal)
+    return this.#stopping
+  }
+
+  // Sockets
+
+  /** The sockets of an entry: one for each address, numbered. None, with a line in the log, disables the service. */
+  async #listen(entry: ServiceEntry, atStart: boolean): Promise<ServiceSocket[]> {
+    const { log, backlog, config } = this.#options
+    const resolved = await resolveListen(entry.listen, entry.proto)
+    if (resolved.problem !== undefined) {
+      log.error(`${resolved.problem}, disabling ${entry.name}`)
+      return []
+    }
+    const sockets: ServiceSocket[] = []
+    let lastProblem = ''
+    for (const address of resolved.addresses) {
+      const where = address.family === 'unix' ? address.path : `${address.host} port ${address.port}`
+      const opened = openListener(address, resolved.datagram, backlog)
+      if (opened.problem !== undefined) {
+        lastProblem = opened.problem
+        if (address.family !== 'ipv6' || resolved.addresses.length === 1) {
+          log.error(`unable to open ${entry.name}/${address.family} socket on ${where}: ${opened.problem}`)
+        } else log.debug(`${entry.name}: no socket on ${where}: ${opened.problem}`)
+        if (atStart && config.switch('master_bind_errors_fatal')) {
+          throw new BindError(`cannot open ${entry.name}/${address.family} socket on ${where}: ${opened.problem}`)
+        }
+        continue
+      }
+      const status = new StatusPipe(
+        (message, pid) => {
+          this.#children.record(socket, message, pid, performance.now())
+          this.#sweepLater()
+          this.#attend()
+        },
+        (error) => log.error(`status pipe of ${entry.name}: ${error.message}`),
+      )
+      const socket = new ServiceSocket(entry, sockets.length, address.family, opened.fd, status, performance.now())
+      sockets.push(socket)
+    }
+    if (sockets.length === 0) log.error(`unable to create ${entry.name} listener socket: ${lastProblem}`)
+    return sockets
+  }
+
+  /** Spawns for connections that wait where nobody is ready. */
+  async #watchSockets(): Promise<void> {
+    while (this.#running) {
+      const fds = [...this.#watched]
+      let readable: number[]
+      try {
+        readable = await this.#poller.wait(fds)
+      } catch (error) {
+        this.#log.error(`waiting for connections: ${(error as Error).message}`)
+        readable = []
+        await new Promise((resolve) => setTimeout(resolve, HOLD_BACK))
+      }
+      for (const fd of readable) {
+        const service = this.#services.find((candidate) => candidate.fd === fd)
+        if (service !== undefined && wantsConnections(service) && this.#mayFork(service)) this.#spawn(service)
+      }
+      this.#attendNow()
+    }
+  }
+
+  // Staffing
+
+  /** Soon, once for all that happens in this turn of the event loop. */
+  #attend(): void {
+    if (this.#attending || !this.#running) return
+    this.#attending = true
+    setImmediate(() => this.#attendNow())
+  }
+
+  #attendNow(): void {
+    this.#attending = false
+    if (!this.#running) return
+    for (const service of [...this.#waitDaemons, ...this.#services]) {
+      for (let count = missing(service); count > 0 && this.#mayFork(service); count--) {
+        if (service.entry.babysit && service.active === 0 && service.forks > 0) {
+          this.#log.warning(`lost all children for service: ${service.label}.  Applying babysitter.`)
+        }
+        this.#spawn(service)
+      }
+    }
+    this.#forgetGone()
+    const watch = this.#services.filter((service) => service.fd !== undefined && wantsConnections(service))
+    const fds = new Set(watch.filter((service) => this.#mayFork(service)).map((service) => service.fd!))
+    if (fds.size !== this.#watched.size || [...fds].some((fd) => !this.#watched.has(fd))) {
+      this.#watched = fds
+      this.#poller.wake()
+    }
+  }
+
+  /** Whether the fork rate allows another process; if not, we look again soon. */
+  #mayFork(service: ServiceSocket): boolean {
+    const now = performance.now()
+    if (now >= service.heldUntil && service.forkRate.allows(service.entry.maxforkrate, now)) return true
+    this.#holdTimer ??= setTimeout(() => {
+      this.#holdTimer = undefined
+      this.#attend()
+    }, HOLD_BACK)
+    return false
+  }
+
+  #environment(service: ServiceSocket): Record<string, string> {
+    return {
+      CYRUS_SERVICE: service.entry.name,
+      CYRUS_ID: String(service.number),
+      ...(service.entry.kind === 'daemon' ? { CYRUS_ISDAEMON: '1' } : {}),
+    }
+  }
+
+  #spawn(service: ServiceSocket): void {
+    const child = launch({
+      command: service.entry.command,
+      environment: this.#environment(service),
+      statusFd: service.status?.writeEnd,
+      listenFd: service.fd,
+      maxfds: service.entry.maxfds,
+      output: this.#options.output,
+      ownGroup: service.entry.kind === 'daemon' && service.entry.wait,
+    })
+    service.forkRate.forked()
+    this.#adopt(child, service)
+  }
+
+  /** Enters a new process into the tables and waits for its end. */
+  #adopt(child: ChildProcess, service: ServiceSocket | undefined, what = service?.label ?? 'event'): void {
+    const { pid } = child
+    if (pid === undefined) {
+      child.on('error', (error) => {
+        this.#log.error(`can't start a process for ${what}: ${error.message}`)
+        if (service !== undefined) {
+          service.heldUntil = performance.now() + 1000
+          this.#countFailure(service)
+        }
+        this.#attend()
+      })
+      return
+    }
+    child.on('error', (error) => this.#log.error(`${what} pid ${pid}: ${error.message}`))
+    child.on('exit', (code, signal) => this.#ended(pid, code, signal))
+    if (service !== undefined) service.forks++
+    this.#processes.set(pid, child)
+    this.#children.forked(pid, service, what)
+    this.#log.debug(`started ${what} pid ${pid}`)
+  }
+
+  #ended(pid: number, code: number | null, signal: NodeJS.Signals | null): void {
+    this.#processes.delete(pid)
+    const ended = this.#children.ended(pid, performance.now())
+    this.#sweepLater()
+    if (ended === undefined) return
+    const { child, was } = ended
+    const killed = signal !== null || code === Exit.TempFail
+    if (signal !== null) this.#log.error(`process ${child.what} pid ${pid} was ended by ${signal}`)
+    else if (code !== 0 && code !== Exit.TempFail) {
+      this.#log.warning(`process ${child.what} pid ${pid} exited, status ${code}`)
+    }
+    const failed = signal !== null || (code !== 0 && !killed)
+    if (failed && was === 'ready' && child.service !== undefined && this.#stopping === undefined) {
+      this.#log.warning(`service ${child.what} pid ${pid} in READY state: terminated abnormally`)
+      this.#countFailure(child.service)
+    }
+    if (this.#stopping !== undefined) {
+      if (this.#services.every(({ active }) => active === 0)) this.#servicesGone?.()
+    } else this.#attend()
+  }
+
+  /** One more process that died before it served anyone. */
+  #countFailure(service: ServiceSocket): void {
+    if (!service.crashGuard.failed(performance.now()) || !service.enabled) return
+    if (service.entry.kind === 'daemon' && service.entry.wait) {
+      this.#log.error(`ERROR: daemon ${service.label} is repeatedly failing`)
+    } else if (service.entry.babysit) {
+      this.#log.error(
+        `ERROR: too many failures for service ${service.label}, disabling for ${FAILURE_WINDOW / 1000} seconds`,
+      )
+      service.heldUntil = performance.now() + FAILURE_WINDOW
+      service.crashGuard.reset()
+      setTimeout(() => this.#attend(), FAILURE_WINDOW + 1).unref()
+    } else {
+      this.#log.error(`ERROR: too many failures for service ${service.label}, disabling until next SIGHUP`)
+      service.enabled = false
+      service.closeSocket(false)
+    }
+  }
+
+  /** Drops services that are no longer configured once their last process is gone. */
+  #forgetGone(): void {
+    for (const service of this.#services) if (service.dropped && service.active === 0) service.status?.close()
+    this.#services = this.#services.filter(({ dropped, active }) => !dropped || active > 0)
+    this.#waitDaemons = this.#waitDaemons.filter(({ dropped, active }) => !dropped || active > 0)
+  }
+
+  /** Clears the table of the dead, as long as there are any. */
+  #sweepLater(): void {
+    this.#sweepTimer ??= setTimeout(() => {
+      this.#sweepTimer = undefined
+      if (this.#children.sweep(performance.now()) > 0) this.#sweepLater()
+    }, 1000 / this.#options.sweepsPerSecond)
+    this.#sweepTimer.unref()
+  }
+
+  // Events
+
+  #runEvents(): void {
+    if (!this.#running) return
+    for (const { name, command } of this.#events.take(Date.now())) {
+      const child = launch({ command, environment: {}, maxfds: 0, output: this.#options.output })
+      this.#adopt(child, undefined, `event ${name}`)
+    }
+    clearTimeout(this.#eventTimer)
+    const { next } = this.#events
+    // Look at the clock at least once a minute: it may be set, and timers stop at 2^31 ms.
+    if (next !== undefined) {
+      const pause = Math.min(60_000, Math.max(0, next - Date.now()))
+      this.#eventTimer = setTimeout(() => this.#runEvents(), pause)
+    }
+  }
+
+  // Reload
+
+  async #reload(): Promise<void> {
+    if (this.#stopping !== undefined) return
+    const conf = this.#options.reread()
+    const told = [...this.#processes.keys()]
+    const kept = new Set<ServiceSocket>()
+    const added: ServiceEntry[] = []
+    for (const entry of conf.services) {
+      const same = this.#services.filter((service) => !service.dropped && isSameService(service, entry))
+      for (const service of same) {
+        service.entry = entry
+        kept.add(service)
+      }
+      if (same.length === 0) added.push(entry)
+    }
+    const addedDaemons: DaemonEntry[] = []
+    for (const entry of conf.daemons) {
+      const same = [...this.#services, ...this.#waitDaemons].find(
+        (service) =>
+          !service.dropped &&
+          service.entry.kind === 'daemon' &&
+          service.entry.name === entry.name &&
+          service.entry.wait === entry.wait,
+      )
+      if (same === undefined) addedDaemons.push(entry)
+      else {
+        same.entry = entry
+        kept.add(same)
+      }
+    }
+    for (const service of [...this.#services, ...this.#waitDaemons]) {
+      service.crashGuard.reset()
+      service.heldUntil = 0
+      if (kept.has(service)) {
+        service.enabled = true
+        continue
+      }
+      service.enabled = false
+      service.dropped = true
+      service.closeSocket(true)
+    }
+    for (const entry of added) this.#services.push(...(await this.#listen(entry, false)))
+    for (const entry of addedDaemons) {
+      const daemon = new ServiceSocket(entry, 0, 'daemon', undefined, undefined, performance.now())
+      ;(entry.wait ? this.#waitDaemons : this.#services).push(daemon)
+    }
+    for (const child of this.#children.values()) {
+      if (child.state !== 'dead' && child.service !== undefined) this.#processes.get(child.pid)?.kill('SIGHUP')
+    }
+    setTimeout(() => {
+      const left = told.filter((pid) => this.#processes.has(pid))
+      if (left.length > 0) this.#log.notice(`still there 30 s after SIGHUP, busy: ${left.join(' ')}`)
+    }, RELOAD_PATIENCE).unref()
+    this.#events.load(conf.events, Date.now())
+    this.#runEvents()
+    this.#attendNow()
+    const sockets = this.#services.filter(({ dropped }) => !dropped).length
+    this.#log.notice(
+      `Services reconfigured. ${sockets} sockets and ${this.#waitDaemons.length} waiting daemons are now in use`,
+    )
+  }
+
+  // Shutdown
+
+  async #shutdown(signal: string): Promise<void> {
+    this.#log.notice(`attempting clean shutdown on ${signal}`)
+    this.#running = false
+    for (const timer of [this.#holdTimer, this.#eventTimer]) clearTimeout(timer)
+    this.#poller.close()
+    const gone = new Promise<void>((resolve) => {
+      this.#servicesGone = resolve
+    })
+    if (leadsProcessGroup()) process.kill(-process.pid, 'SIGTERM')
+    else {
+      for (const child of this.#children.values()) {
+        const waiting = child.service?.entry.kind === 'daemon' && child.service.entry.wait
+        if (child.state !== 'dead' && !waiting) this.#processes.get(child.pid)?.kill('SIGTERM')
+      }
+    }
+    if (this.#services.some(({ active }) => active > 0)) await gone
+    const daemons = this.#waitDaemons.flatMap((daemon) =>
+      this.#children.alive(daemon).flatMap(({ pid }) => this.#processes.get(pid) ?? []),
+    )
+    await stopWaitDaemons(daemons, this.#log)
+    this.#log.notice('All children have exited, closing down')
+  }
+}
+
+/** Whether a socket that listens now is what an entry asks for. */
+function isSameService({ entry, fd }: ServiceSocket, wanted: ServiceEntry): boolean {
+  return (
+    fd !== undefined &&
+    entry.kind === 'service' &&
+    entry.name === wanted.name &&
+    entry.listen === wanted.listen &&
+    entry.proto === wanted.proto
+  )
+}
