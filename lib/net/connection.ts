@@ -134,6 +134,19 @@ export class Connection {
     return bytes
   }
 
+  /** What has come and was not taken, one chunk of it, without waiting for more; empty only at the end of the stream. @throws {TimeoutError} */
+  async readSome(): Promise<Buffer> {
+    for (;;) {
+      const chunk = this.#input.takeUpTo(Number.MAX_SAFE_INTEGER)
+      if (chunk.length > 0) {
+        this.#resumeIfLow()
+        return chunk
+      }
+      if (this.#ended) return chunk
+      await this.#moreInput(1)
+    }
+  }
+
   /**
    * Exactly n bytes, handed on as they come; no more is read while the sink's promise is pending.
    * @throws {ConnectionClosedError} if the stream ends before, {TimeoutError}, and what the sink throws

@@ -1,0 +1,35 @@
+/** Reads the captured conversations beside this file: exact bytes of each side, in runs. Not a test. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+/** The captures are not compiled, so they are looked for from dist/test/sync. */
+const folder = fileURLToPath(new URL('../../../test/sync/captures/', import.meta.url))
+
+/** What one side said before the other spoke; text of bytes. */
+export interface Run {
+  readonly side: 'client' | 'server'
+  readonly text: string
+}
+
+export function captureNames(): string[] {
+  return readdirSync(folder).filter((name) => name.endsWith('.txt'))
+}
+
+/** The runs of a capture; connections are separated by an entry without text. */
+export function readCapture(name: string): Run[] {
+  const runs: Run[] = []
+  for (const line of readFileSync(folder + name, 'latin1').split('\n')) {
+    const match = /^([CS])([:|])(?: |$)(.*)$/s.exec(line)
+    if (match === null) continue
+    const escapes: Record<string, string> = { r: '\r', n: '\n', t: '\t', '\\': '\\' }
+    const text = match[3]!.replace(/\\(?:([rnt\\])|x([0-9A-Fa-f]{2}))/g, (_, letter: string, hex: string) =>
+      letter ? escapes[letter]! : String.fromCharCode(Number.parseInt(hex, 16)),
+    )
+    const side = match[1] === 'C' ? 'client' : 'server'
+    const last = runs.at(-1)
+    const whole = text + (match[2] === ':' ? '\r\n' : '')
+    if (last?.side === side) runs[runs.length - 1] = { side, text: last.text + whole }
+    else runs.push({ side, text: whole })
+  }
+  return runs
+}
