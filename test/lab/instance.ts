@@ -263,6 +263,11 @@ export class Instance {
     }
   }
 
+  /** Lets the instance run on after this process. */
+  release(): void {
+    this.#process?.unref()
+  }
+
   /** kill -9 of everything this instance runs: the machine loses its power. */
   async crash(): Promise<void> {
     const child = this.#process
