@@ -11,6 +11,7 @@ build: dist/.built
 
 $(STAMP): package.json package-lock.json
 	npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
+	node_modules/.bin/tap build >/dev/null
 	@touch $@
 
 dist/.built: $(STAMP) $(SOURCES) tsconfig.json

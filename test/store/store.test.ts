@@ -1,31 +1,11 @@
 /** The store over a real database and spool: appends, snapshots, counters, checksums, renames, feed, recovery after kill -9. */
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import t, { type Test } from 'tap'
-import { Config } from '../../lib/config/config.js'
-import type { Logger } from '../../lib/process/log.js'
+import t from 'tap'
 import { Flag, MailStore, type MessageRecord, NULL_THRID, NULL_UUID, syncLogLine } from '../../lib/store/store.js'
-
-const silent: Logger = { debug() {}, info() {}, notice() {}, warning() {}, error() {} }
-
-async function fixture(t: Test, extra = ''): Promise<{ store: MailStore; directory: string; config: Config }> {
-  const directory = mkdtempSync(join(tmpdir(), 'store-'))
-  const path = join(directory, 'imapd.conf')
-  writeFileSync(
-    path,
-    `configdirectory: ${directory}/conf\npartition-default: ${directory}/spool\nstore_map_size: 1g\nsync_log: yes\n${extra}`,
-  )
-  const config = Config.load(path)
-  const store = await MailStore.open(config, silent)
-  t.teardown(async () => {
-    await store.close()
-    rmSync(directory, { recursive: true, force: true })
-  })
-  return { store, directory, config }
-}
+import { silent, storeFixture } from '../fixture_store.js'
 
 function record(uid: number, fields: Partial<MessageRecord> = {}): MessageRecord {
   return {
@@ -63,7 +43,7 @@ function make(store: MailStore, name: string, uniqueid = `u${name.replaceAll('.'
 }
 
 t.test('checksums are those of a real Cyrus, kept up to date record by record', async (t) => {
-  const { store } = await fixture(t)
+  const { store } = await storeFixture(t)
   const id = await make(store, 'user.alice')
   t.equal(store.mailboxById(id)!.crcAnnot, 12345678)
   await store.write((txn) => {
@@ -91,7 +71,7 @@ t.test('checksums are those of a real Cyrus, kept up to date record by record', 
 })
 
 t.test('message and mailbox annotations count as a real Cyrus counts them', async (t) => {
-  const { store } = await fixture(t)
+  const { store } = await storeFixture(t)
   const id = await make(store, 'user.alice')
   await store.write((txn) => {
     const w = txn.mustMailbox(id)
@@ -120,7 +100,7 @@ t.test('message and mailbox annotations count as a real Cyrus counts them', asyn
 })
 
 t.test('blocks: a large mailbox, changed here and there, reads the same from a warm and a cold snapshot', async (t) => {
-  const { store, config } = await fixture(t)
+  const { store, config } = await storeFixture(t)
   const id = await make(store, 'user.alice')
   await store.write((txn) => {
     const w = txn.mustMailbox(id)
@@ -167,7 +147,7 @@ t.test('blocks: a large mailbox, changed here and there, reads the same from a w
 })
 
 t.test('a transaction that throws leaves nothing', async (t) => {
-  const { store } = await fixture(t)
+  const { store } = await storeFixture(t)
   const id = await make(store, 'user.alice')
   const results = await Promise.allSettled([
     store.write((txn) => txn.mustMailbox(id).append(record(1), undefined, undefined)),
@@ -185,7 +165,7 @@ t.test('a transaction that throws leaves nothing', async (t) => {
 })
 
 t.test('files: staged once, linked under their UIDs, gone with the mailbox', async (t) => {
-  const { store, directory } = await fixture(t)
+  const { store, directory } = await storeFixture(t)
   const id = await make(store, 'user.alice', 'abcdef')
   const staged = await store.stageBuffer('default', Buffer.from('Subject: x\r\n\r\nbody'))
   await store.write((txn) =>
@@ -216,7 +196,7 @@ t.test('files: staged once, linked under their UIDs, gone with the mailbox', asy
 })
 
 t.test('names: list order, renames, name clashes, names that are no path', async (t) => {
-  const { store } = await fixture(t)
+  const { store } = await storeFixture(t)
   const id = await make(store, 'user.a')
   await make(store, 'user.a-b')
   await make(store, 'user.a.z')
@@ -242,7 +222,7 @@ t.test('names: list order, renames, name clashes, names that are no path', async
 })
 
 t.test('the feed tells this process and another one of a change, and only of changes', async (t) => {
-  const { store, config } = await fixture(t)
+  const { store, config } = await storeFixture(t)
   const id = await make(store, 'user.alice')
   const quiet = await make(store, 'user.quiet')
   const other = await MailStore.open(config, silent)
@@ -265,7 +245,7 @@ t.test('the feed tells this process and another one of a change, and only of cha
 })
 
 t.test('the replication log gets the lines of what was committed, quoted as Cyrus does', async (t) => {
-  const { store, directory } = await fixture(t)
+  const { store, directory } = await storeFixture(t)
   await store.write((txn) => {
     txn.log(syncLogLine('MAILBOX', 'user.alice'))
     txn.log(syncLogLine('SUB', 'alice', 'user.alice.a "b" {c}'))
@@ -280,7 +260,7 @@ t.test('the replication log gets the lines of what was committed, quoted as Cyru
 })
 
 t.test('kill -9 right after a commit: the next opener writes the log line and removes staged files', async (t) => {
-  const { store, directory, config } = await fixture(t)
+  const { store, directory, config } = await storeFixture(t)
   const id = await make(store, 'user.alice', 'abcdef')
   await store.settled()
   const child = spawn(
