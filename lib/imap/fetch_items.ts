@@ -1,0 +1,163 @@
+/** The items of FETCH (RFC 3501 §6.4.5) from their text. Pure. */
+import type { ArgumentReader } from './argument_reader.js'
+import { astring } from './wire_text.js'
+
+/** Which bytes of a part: all, its MIME header, or of the message in it the header, the text, some fields. */
+export type SectionItem = '' | 'MIME' | 'HEADER' | 'TEXT' | 'HEADER.FIELDS' | 'HEADER.FIELDS.NOT'
+
+export interface SectionRequest {
+  /** What stands before the string in the answer: `BODY[1.HEADER]<0>`, `RFC822.TEXT`. */
+  readonly label: string
+  readonly path: readonly number[]
+  readonly item: SectionItem
+  /** Lower-case names of HEADER.FIELDS and .NOT. */
+  readonly fields: ReadonlySet<string>
+  /** First byte and most bytes wanted. */
+  readonly partial: { readonly offset: number; readonly length: number } | undefined
+  /** Whether asking sets \Seen. */
+  readonly marksSeen: boolean
+}
+
+export interface FetchRequest {
+  flags: boolean
+  uid: boolean
+  internaldate: boolean
+  size: boolean
+  envelope: boolean
+  body: boolean
+  bodystructure: boolean
+  readonly sections: SectionRequest[]
+}
+
+const NO_FIELDS: ReadonlySet<string> = new Set()
+const MAX_SECTIONS = 200
+const MAX_PATH = 200
+
+function whole(label: string, item: SectionItem, marksSeen: boolean): SectionRequest {
+  return { label, path: [], item, fields: NO_FIELDS, partial: undefined, marksSeen }
+}
+
+/** Items in parentheses, one item, or a macro. @throws {ImapSyntaxError} */
+export function parseFetchItems(args: ArgumentReader): FetchRequest {
+  const request: FetchRequest = {
+    flags: false,
+    uid: false,
+    internaldate: false,
+    size: false,
+    envelope: false,
+    body: false,
+    bodystructure: false,
+    sections: [], // biome-ignore format: one line
+  }
+  if (args.peek() === '(') args.list(() => item(args, request))
+  else if (!macro(args, request)) item(args, request)
+  const { sections, ...others } = request
+  if (sections.length === 0 && !Object.values(others).includes(true)) args.fail('Invalid Fetch attribute')
+  return request
+}
+
+function macro(args: ArgumentReader, request: FetchRequest): boolean {
+  const word = /^(?:ALL|FULL|FAST)$/i.exec(args.bytes.toString('latin1', args.offset))?.[0]
+  if (!word) return false
+  args.keyword()
+  request.flags = request.internaldate = request.size = true
+  request.envelope = word.toUpperCase() !== 'FAST'
+  request.body = word.toUpperCase() === 'FULL'
+  return true
+}
+
+function item(args: ArgumentReader, request: FetchRequest): void {
+  const name = args.keyword()
+  switch (name) {
+    case 'FLAGS':
+      request.flags = true
+      break
+    case 'UID':
+      request.uid = true
+      break
+    case 'INTERNALDATE':
+      request.internaldate = true
+      break
+    case 'RFC822.SIZE':
+      request.size = true
+      break
+    case 'ENVELOPE':
+      request.envelope = true
+      break
+    case 'BODYSTRUCTURE':
+      request.bodystructure = true
+      break
+    case 'RFC822.HEADER':
+      add(args, request, whole(name, 'HEADER', false))
+      break
+    case 'RFC822.TEXT':
+      add(args, request, whole(name, 'TEXT', true))
+      break
+    case 'RFC822':
+    case 'RFC822.PEEK':
+      add(args, request, whole('RFC822', '', name === 'RFC822'))
+      break
+    case 'BODY':
+    case 'BODY.PEEK':
+      if (args.tryChar('[')) add(args, request, section(args, name === 'BODY'))
+      else if (name === 'BODY') request.body = true
+      else args.fail('Invalid Fetch attribute BODY.PEEK')
+      break
+    default:
+      args.fail(`Invalid Fetch attribute ${name.slice(0, 40)}`)
+  }
+}
+
+function add(args: ArgumentReader, request: FetchRequest, wanted: SectionRequest): void {
+  if (request.sections.length >= MAX_SECTIONS) args.fail('Too many body sections in Fetch')
+  request.sections.push(wanted)
+}
+
+const BAD_SECTION = 'Invalid body section'
+
+/** `section-spec` and what follows it; `[` has been taken. */
+function section(args: ArgumentReader, marksSeen: boolean): SectionRequest {
+  const path: number[] = []
+  let item: SectionItem = ''
+  let fields = NO_FIELDS
+  let label = ''
+  while (/\d/.test(args.peek())) {
+    path.push(args.number(BAD_SECTION))
+    if (path.length > MAX_PATH) args.fail(BAD_SECTION, 'too deep')
+    label = path.join('.')
+    if (!args.tryChar('.')) break
+    if (args.peek() === ']') args.fail(BAD_SECTION)
+  }
+  if (args.peek() !== ']') {
+    if (path.length > 0 && args.bytes[args.offset - 1] !== 46) args.fail(BAD_SECTION)
+    item = sectionItem(args, path)
+    label += (label ? '.' : '') + item
+    if (item === 'HEADER.FIELDS' || item === 'HEADER.FIELDS.NOT') {
+      args.space()
+      const names = args.list(() => args.astring().toString('latin1'))
+      if (names.length === 0) args.fail(BAD_SECTION, 'no header field is named')
+      fields = new Set(names.map((name) => name.toLowerCase()))
+      label += ` (${names.map(astring).join(' ')})`
+    }
+  }
+  if (!args.tryChar(']')) args.fail(BAD_SECTION)
+  const partial = parsePartial(args)
+  return { label: `BODY[${label}]${partial ? `<${partial.offset}>` : ''}`, path, item, fields, partial, marksSeen }
+}
+
+function sectionItem(args: ArgumentReader, path: number[]): SectionItem {
+  const word = args.keyword()
+  const fits = ['HEADER', 'TEXT', 'HEADER.FIELDS', 'HEADER.FIELDS.NOT'].includes(word)
+  if (!fits && !(word === 'MIME' && path.length > 0)) args.fail(BAD_SECTION)
+  return word as SectionItem
+}
+
+function parsePartial(args: ArgumentReader): { offset: number; length: number } | undefined {
+  if (!args.tryChar('<')) return undefined
+  const problem = 'Invalid body partial'
+  const offset = args.number(problem)
+  if (!args.tryChar('.')) args.fail(problem)
+  const length = args.number(problem)
+  if (length === 0 || !args.tryChar('>')) args.fail(problem)
+  return { offset, length }
+}

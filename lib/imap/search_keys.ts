@@ -1,0 +1,182 @@
+/** The program of SEARCH (RFC 3501 §6.4.4, and OLDER/YOUNGER of RFC 5032) from its text. Pure. */
+import { decodeCharset, knowsCharset, searchForm } from '../message/search_text.js'
+import { type ArgumentReader, MAX_NESTING } from './argument_reader.js'
+import { type Day, parseDay } from './date_time.js'
+import type { SequenceSet } from './sequence_set.js'
+
+/** Strings are in the form in which texts are compared (lib/message/search_text.ts). */
+export type SearchKey =
+  | { readonly type: 'all' }
+  | { readonly type: 'and'; readonly keys: readonly SearchKey[] }
+  | { readonly type: 'or'; readonly keys: readonly SearchKey[] }
+  | { readonly type: 'not'; readonly key: SearchKey }
+  /** `\Answered` … as IMAP spells them */
+  | { readonly type: 'flag'; readonly flag: string }
+  | { readonly type: 'recent' }
+  | { readonly type: 'keyword'; readonly name: string }
+  | { readonly type: 'sequence'; readonly set: SequenceSet }
+  | { readonly type: 'uid'; readonly set: SequenceSet }
+  | {
+      readonly type: 'date'
+      readonly field: 'internaldate' | 'sentdate'
+      readonly from: number
+      readonly before: number
+    }
+  /** bytes, both bounds exclusive */
+  | { readonly type: 'size'; readonly above: number; readonly below: number }
+  | { readonly type: 'header'; readonly name: string; readonly value: string }
+  | { readonly type: 'body' | 'text'; readonly value: string }
+
+export interface SearchProgram {
+  readonly key: SearchKey
+}
+
+/** CHARSET names something unknown; answered with BADCHARSET. */
+export class UnknownCharsetError extends Error {
+  override name = 'UnknownCharsetError'
+}
+
+const MAX_KEYS = 5000
+
+interface State {
+  readonly args: ArgumentReader
+  readonly charset: string
+  readonly now: number
+  left: number
+}
+
+/**
+ * @param now unix seconds, for OLDER and YOUNGER
+ * @throws {ImapSyntaxError} or {UnknownCharsetError}
+ */
+export function parseSearch(args: ArgumentReader, now: number): SearchProgram {
+  let charset = 'us-ascii'
+  if (/^charset /i.test(args.bytes.toString('latin1', args.offset, args.offset + 8))) {
+    args.keyword()
+    args.space()
+    charset = args.astring().toString('latin1').toLowerCase()
+    if (!knowsCharset(charset)) throw new UnknownCharsetError(`Unrecognized character set ${charset.slice(0, 40)}`)
+    args.space()
+  }
+  const state: State = { args, charset, now, left: MAX_KEYS }
+  const keys = [key(state, 0)]
+  while (args.tryChar(' ')) keys.push(key(state, 0))
+  return { key: all(keys) }
+}
+
+function all(keys: SearchKey[]): SearchKey {
+  return keys.length === 1 ? keys[0]! : { type: 'and', keys }
+}
+
+const not = (key: SearchKey): SearchKey => ({ type: 'not', key })
+const flag = (name: string): SearchKey => ({ type: 'flag', flag: `\\${name}` })
+
+const FIXED: Record<string, SearchKey> = {
+  ALL: { type: 'all' },
+  ANSWERED: flag('Answered'),
+  DELETED: flag('Deleted'),
+  DRAFT: flag('Draft'),
+  FLAGGED: flag('Flagged'),
+  SEEN: flag('Seen'),
+  RECENT: { type: 'recent' },
+  OLD: not({ type: 'recent' }),
+  NEW: { type: 'and', keys: [{ type: 'recent' }, not(flag('Seen'))] },
+  UNANSWERED: not(flag('Answered')),
+  UNDELETED: not(flag('Deleted')),
+  UNDRAFT: not(flag('Draft')),
+  UNFLAGGED: not(flag('Flagged')),
+  UNSEEN: not(flag('Seen')),
+}
+
+const HEADERS = new Set(['BCC', 'CC', 'FROM', 'SUBJECT', 'TO'])
+const EVER = Number.POSITIVE_INFINITY
+
+function key(state: State, depth: number): SearchKey {
+  const { args } = state
+  state.left -= 1
+  if (depth > MAX_NESTING || state.left < 0) args.fail('Search criteria too complex')
+  if (args.peek() === '(') {
+    args.tryChar('(')
+    const keys = [key(state, depth + 1)]
+    while (args.tryChar(' ')) keys.push(key(state, depth + 1))
+    if (!args.tryChar(')')) args.fail('Missing required close paren in Search command')
+    return all(keys)
+  }
+  if (/[\d*]/.test(args.peek())) return { type: 'sequence', set: args.sequenceSet() }
+  const start = args.offset
+  const word = args.keyword()
+  const fixed = FIXED[word]
+  if (fixed) return fixed
+  if (HEADERS.has(word)) return { type: 'header', name: word.toLowerCase(), value: text(state) }
+  switch (word) {
+    case 'HEADER': {
+      args.space()
+      const name = args.astring().toString('latin1').toLowerCase()
+      return { type: 'header', name, value: text(state) }
+    }
+    case 'BODY':
+    case 'TEXT':
+      return { type: word === 'BODY' ? 'body' : 'text', value: text(state) }
+    case 'KEYWORD':
+    case 'UNKEYWORD': {
+      args.space()
+      const found: SearchKey = { type: 'keyword', name: args.flag('Invalid Search criteria') }
+      return word === 'KEYWORD' ? found : not(found)
+    }
+    case 'NOT':
+      args.space()
+      return not(key(state, depth + 1))
+    case 'OR': {
+      args.space()
+      const first = key(state, depth + 1)
+      args.space()
+      return { type: 'or', keys: [first, key(state, depth + 1)] }
+    }
+    case 'UID':
+      args.space()
+      return { type: 'uid', set: args.sequenceSet() }
+    case 'LARGER':
+    case 'SMALLER': {
+      args.space()
+      const size = args.number('Invalid number in Search command')
+      return word === 'LARGER' ? { type: 'size', above: size, below: EVER } : { type: 'size', above: -1, below: size }
+    }
+    case 'OLDER':
+    case 'YOUNGER': {
+      args.space()
+      const limit = state.now - args.number('Invalid interval in Search command')
+      return {
+        type: 'date',
+        field: 'internaldate',
+        from: word === 'OLDER' ? 0 : limit,
+        before: word === 'OLDER' ? limit + 1 : EVER,
+      }
+    }
+    case 'BEFORE':
+    case 'ON':
+    case 'SINCE':
+      return dateKey('internaldate', word, day(state))
+    case 'SENTBEFORE':
+    case 'SENTON':
+    case 'SENTSINCE':
+      return dateKey('sentdate', word.slice(4), day(state))
+    default:
+      return args.fail(`Invalid Search criteria`, word ? `${word.slice(0, 40)} at column ${start + 1} is none` : '')
+  }
+}
+
+function dateKey(field: 'internaldate' | 'sentdate', word: string, { start, end }: Day): SearchKey {
+  if (word === 'BEFORE') return { type: 'date', field, from: 0, before: start }
+  return { type: 'date', field, from: start, before: word === 'ON' ? end : EVER }
+}
+
+function day({ args }: State): Day {
+  args.space()
+  const found = parseDay(args.astring().toString('latin1'))
+  return found ?? args.fail('Invalid date in Search command', 'a date is like 1-Feb-1994')
+}
+
+function text({ args, charset }: State): string {
+  args.space()
+  return searchForm(decodeCharset(args.astring(), charset))
+}
