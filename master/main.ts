@@ -13,6 +13,7 @@ import { becomeCyrusUser, NoSuchUserError } from '../lib/process/cyrus_user.js'
 import { Exit } from '../lib/process/exit_status.js'
 import { UsageError } from '../lib/process/getopt.js'
 import { type Logger, openLog } from '../lib/process/log.js'
+import { cyrusVersion } from '../lib/process/version.js'
 import { type MasterOptions, parseCommandLine, USAGE } from './command_line.js'
 import { readCyrusConf } from './cyrus_conf.js'
 import { backgroundHalf, detachOutput, isBackgroundHalf, startBackgroundHalf } from './daemonize.js'
@@ -21,7 +22,6 @@ import type { ChildOutput } from './launch.js'
 import { PidFile, PidFileError } from './pid_file.js'
 import { runStartSection, StartError } from './start_section.js'
 import { BindError, Supervisor } from './supervisor.js'
-import { versionText } from './version.js'
 import { WaitDaemonError } from './wait_daemons.js'
 
 const DEFAULT_PID_FILE = '/var/run/cyrus-master.pid'
@@ -45,7 +45,7 @@ async function main(): Promise<void> {
   try {
     const options = parseCommandLine(process.argv.slice(2))
     if (options.help) process.stdout.write(USAGE)
-    else if (options.version) process.stdout.write(`${versionText()}\n`)
+    else if (options.version) process.stdout.write(`cyrus-imapd ${cyrusVersion()}\n`)
     else {
       log = openLog({ service: 'master' })
       await serve(options, (opened) => {

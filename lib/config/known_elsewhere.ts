@@ -54,7 +54,7 @@ const NAMES = new Set(
   lmtp_strict_rfc2821 loginuseacl logtimestamps mailbox_initial_flags mailbox_legacy_dirs
   mailbox_maxmessages_addressbook mailbox_maxmessages_calendar mailbox_maxmessages_email mailnotifier maxargssize
   maxheaderlines maxlogins_per_host maxlogins_per_user mboxkey_db mboxlist_db mboxlist_db_path mboxname_lockpath
-  mboxname_userpath metapartition_files munge8bit mupdate_authname mupdate_config mupdate_connections_max
+  mboxname_userpath metapartition_files mupdate_authname mupdate_config mupdate_connections_max
   mupdate_password mupdate_port mupdate_realm mupdate_retry_delay mupdate_server mupdate_username
   mupdate_workers_max mupdate_workers_maxspare mupdate_workers_minspare mupdate_workers_start netscapeurl
   newsaddheaders newsgroups newsmaster newspeer newspostuser newsprefix newsrc_db_path nntptimeout notesmailbox
@@ -81,7 +81,7 @@ const NAMES = new Set(
   sieve_mdn_original_recipient_header sieve_mdn_private sieve_sasl_send_unsolicited_capability sieve_use_lmtp_reject
   sieve_utf8fileinto sieve_vacation_max_response sieve_vacation_min_response sievedir sievenotifier sieveusehomedir
   singleinstancestore skiplist_always_checkpoint skiplist_unsafe smtp_auth_authname smtp_auth_password
-  smtp_auth_realm smtp_backend smtp_host soft_noauth sortcache_db specialuse_extra specialuse_nochildren
+  smtp_auth_realm smtp_backend smtp_host sortcache_db specialuse_extra specialuse_nochildren
   specialuse_protect specialusealways sql_database sql_engine sql_hostnames sql_passwd sql_user sql_usessl
   srs_alwaysrewrite srs_domain srs_hashlength srs_secrets srs_separator srvtab statuscache statuscache_db
   statuscache_db_path submitservers subscription_db suppress_capabilities sync_cache_db sync_cache_db_path

@@ -141,6 +141,8 @@ const TABLE: readonly Option[] = [
   toggle('lmtp_strict_quota', false, 'Whether a message that would go over quota is refused.'),
   duration('lmtptxn_timeout', 5 * MINUTE, 's', 'How long a conversation with lmtpd may be silent.'),
   size('maxmessagesize', 0, 'B', 'Largest message accepted; 0 is no limit.'),
+  toggle('munge8bit', true, 'Whether 8-bit characters in headers are made X.'),
+  toggle('soft_noauth', true, 'Whether lmtpd answers mail without authentication with a temporary failure.'),
   toggle('reject8bit', false, 'Whether 8-bit characters in headers are refused.'),
   string('postmaster', 'postmaster', 'Address that stands for the administrator.'),
 

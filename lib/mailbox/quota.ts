@@ -41,7 +41,7 @@ export function quotaUsage(store: MailStore, root: string): { bytes: number; mes
 
 /**
  * Checks that messages may be added.
- * @param bytes, messages to be added; with 0 bytes only being over already counts, as Cyrus delivers without lmtp_strict_quota
+ * @param bytes, messages to be added; with 0 only being over already counts, as Cyrus delivers without lmtp_strict_quota (exactly full is not over)
  * @throws {OverQuotaError}
  */
 export function checkQuota(store: MailStore, name: string, bytes: number, messages: number): void {
@@ -50,10 +50,7 @@ export function checkQuota(store: MailStore, name: string, bytes: number, messag
   const [root, { limits }] = found
   if (limits.STORAGE === undefined && limits.MESSAGE === undefined) return
   const usage = quotaUsage(store, root)
-  if (
-    limits.STORAGE !== undefined &&
-    (usage.bytes + bytes > limits.STORAGE * 1024 || (bytes === 0 && usage.bytes >= limits.STORAGE * 1024))
-  ) {
+  if (limits.STORAGE !== undefined && usage.bytes + bytes > limits.STORAGE * 1024) {
     throw new OverQuotaError(root, 'STORAGE')
   }
   if (limits.MESSAGE !== undefined && usage.messages + messages > limits.MESSAGE)
