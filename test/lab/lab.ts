@@ -13,6 +13,8 @@ export interface LabOptions {
   imapd?: Record<string, Record<string, string>>
   /** instead of the topology's users */
   users?: string[]
+  /** false: no rolling sync_client is started, whatever the topology says */
+  rolling?: boolean
 }
 
 export class Lab {
@@ -38,7 +40,7 @@ export class Lab {
   }
 
   /** As `start`, but nothing runs yet. */
-  static async prepare(file: string, { imapd = {}, users }: LabOptions = {}): Promise<Lab> {
+  static async prepare(file: string, { imapd = {}, users, rolling = true }: LabOptions = {}): Promise<Lab> {
     const read = readTopology(file.includes('/') ? file : join(ROOT, 'conf', file))
     const topology = { ...read, users: users ?? read.users }
     // short, since the paths of sockets must be
@@ -53,7 +55,11 @@ export class Lab {
     )
     const instances = new Map<string, Instance>()
     for (const plan of topology.instances) {
-      const full = { ...plan, imapd: { ...plan.imapd, ...imapd[plan.name] } }
+      const full = {
+        ...plan,
+        imapd: { ...plan.imapd, ...imapd[plan.name] },
+        syncclient: rolling ? plan.syncclient : ('none' as const),
+      }
       const replica = plan.replicateTo === undefined ? undefined : portsOf.get(plan.replicateTo)
       const instance = new Instance(full, join(directory, plan.name), portsOf.get(plan.name)!, replica, topology.users)
       instance.prepare()

@@ -14,8 +14,8 @@ export interface InstancePlan {
   services: Service[]
   /** instance to which a rolling sync_client replicates */
   replicateTo: string | undefined
-  /** how sync_client is started: an entry of START(UP), or of DAEMON */
-  syncclient: 'startup' | 'daemon'
+  /** how a rolling sync_client is started: by an entry of START(UP), of DAEMON, or not at all */
+  syncclient: 'startup' | 'daemon' | 'none'
   /** extra options of imapd.conf */
   imapd: Record<string, string>
 }
@@ -46,8 +46,9 @@ export function parseTopology(sections: Record<string, unknown>, path: string): 
     if (surplus !== undefined) throw wrong(name, `unknown key "${surplus}"`)
     if (software !== 'ours' && software !== 'cyrus')
       throw wrong(name, `software must be ours or cyrus, not "${software}"`)
-    if (syncclient !== 'startup' && syncclient !== 'daemon')
-      throw wrong(name, `syncclient must be startup or daemon, not "${syncclient}"`)
+    if (syncclient !== 'startup' && syncclient !== 'daemon' && syncclient !== 'none') {
+      throw wrong(name, `syncclient must be startup, daemon or none, not "${syncclient}"`)
+    }
     const words = String(services).split(/\s+/)
     const odd = words.find((word) => !(SERVICES as readonly string[]).includes(word))
     if (odd !== undefined) throw wrong(name, `unknown service "${odd}"; there are ${SERVICES.join(', ')}`)

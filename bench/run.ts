@@ -1,0 +1,59 @@
+/**
+ * `make bench`: the same measurements on ours and on the real Cyrus, one after the other in one run on one machine, with the ratio.
+ * Without a real Cyrus only ours is measured. BENCH_ARGS="--quick" takes smaller numbers; "--only ours" or "--only cyrus" one side.
+ */
+import { parseArgs } from 'node:util'
+import { Lab } from '../test/lab/lab.js'
+import { whyNoCyrus } from '../test/lab/software.js'
+import { type Figures, firstSync, idleMemory, lmtpRate, rollingLag } from './rows.js'
+
+const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } } })
+const scale = values.quick ? 0.1 : 1
+const users = ['bench', ...Array.from({ length: 7 }, (_, n) => `bench${n + 2}`)]
+
+async function measure(topology: string): Promise<Figures> {
+  const figures: Figures = {}
+  const alone = await Lab.start(topology, { users, rolling: false })
+  try {
+    await alone.createUsers()
+    Object.assign(figures, await lmtpRate(alone, 1, 1000 * scale))
+    Object.assign(figures, await lmtpRate(alone, 8, 3000 * scale))
+    Object.assign(figures, await idleMemory(alone, 200))
+  } finally {
+    await alone.stop()
+  }
+  const fresh = await Lab.start(topology, { users: ['bench'], rolling: false })
+  try {
+    await fresh.createUsers()
+    Object.assign(figures, await firstSync(fresh, 5000 * scale))
+  } finally {
+    await fresh.stop()
+  }
+  const rolling = await Lab.start(topology, { users: ['bench'] })
+  try {
+    await rolling.createUsers()
+    Object.assign(figures, await rollingLag(rolling, 100 * scale))
+  } finally {
+    await rolling.stop()
+  }
+  return figures
+}
+
+const missing = whyNoCyrus()
+if (missing !== undefined) console.log(missing)
+const ours = values.only === 'cyrus' ? {} : await measure('pair.ini')
+const cyrus = missing !== undefined || values.only === 'ours' ? {} : await measure('cyrus_pair.ini')
+
+console.log(
+  `${'row'.padEnd(44)} ${'cyrus-ts'.padStart(12)} ${'Cyrus 3.6.1'.padStart(12)}        ${'ratio'.padStart(8)}   (above 1: ours is better)`,
+)
+for (const name of new Set([...Object.keys(ours), ...Object.keys(cyrus)])) {
+  const [a, b] = [ours[name], cyrus[name]]
+  const unit = (a ?? b)!.unit
+  const ratio = a && b ? (a.more ? a.value / b.value : b.value / a.value) : undefined
+  const show = (value: number | undefined) =>
+    (value === undefined ? '-' : value.toFixed(value < 100 ? 2 : 0)).padStart(12)
+  console.log(
+    `${name.padEnd(44)} ${show(a?.value)} ${show(b?.value)} ${unit.padEnd(6)} ${ratio === undefined ? '' : `${ratio.toFixed(2)}x`.padStart(8)}`,
+  )
+}
