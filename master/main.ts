@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { Config, ConfigError } from '../lib/config/config.js'
 import { duplicateTo, exitWithoutThreads } from '../lib/os/fd.js'
 import { leadProcessGroup } from '../lib/os/user.js'
+import { detachOutput, inBackground, readyInBackground, startInBackground } from '../lib/process/background.js'
 import { becomeCyrusUser, NoSuchUserError } from '../lib/process/cyrus_user.js'
 import { Exit } from '../lib/process/exit_status.js'
 import { UsageError } from '../lib/process/getopt.js'
@@ -16,10 +17,9 @@ import { type Logger, openLog } from '../lib/process/log.js'
 import { cyrusVersion } from '../lib/process/version.js'
 import { type MasterOptions, parseCommandLine, USAGE } from './command_line.js'
 import { readCyrusConf } from './cyrus_conf.js'
-import { backgroundHalf, detachOutput, isBackgroundHalf, startBackgroundHalf } from './daemonize.js'
 import { type MasterConf, readEntries } from './entries.js'
 import type { ChildOutput } from './launch.js'
-import { PidFile, PidFileError } from './pid_file.js'
+import { PidFile, PidFileError, takeStartLock } from './pid_file.js'
 import { runStartSection, StartError } from './start_section.js'
 import { BindError, Supervisor } from './supervisor.js'
 import { WaitDaemonError } from './wait_daemons.js'
@@ -72,12 +72,12 @@ async function serve(options: MasterOptions, logOpened: (log: Logger) => void): 
     readEntries(readCyrusConf(options.cyrusConf, tell), { programs: programsDirectory(), warn: tell, reload })
   const pidPath = options.pidFile ?? config.string('master_pid_file') ?? DEFAULT_PID_FILE
 
-  if (options.daemon && !isBackgroundHalf()) {
+  if (options.daemon && !inBackground()) {
     // What can be known to be wrong now is said now.
     reader(false, () => undefined)()
-    return startBackgroundHalf(pidPath)
+    process.exit(await becomeDaemon(pidPath))
   }
-  const detach = isBackgroundHalf() ? backgroundHalf() : undefined
+  const detach = readyInBackground()
   const conf = reader(false, warn)()
   for (const warning of warnings) log.warning(warning)
 
@@ -123,6 +123,18 @@ async function serve(options: MasterOptions, logOpened: (log: Logger) => void): 
   else if (output === 'ignore' && !foreground) detachOutput()
   // Sockets, children and the poller come and go; only a signal ends master.
   setInterval(() => undefined, 2 ** 30)
+}
+
+/** `-d`: the foreground half. @returns the exit status: 0 once the other half is ready for work */
+async function becomeDaemon(pidPath: string): Promise<number> {
+  const release = takeStartLock(pidPath)
+  if (release === undefined) {
+    process.stderr.write(`master: another master is just starting (${pidPath}.lock is locked)\n`)
+    return Exit.TempFail
+  }
+  const status = await startInBackground({ ownSession: true })
+  release()
+  return status
 }
 
 /** What programs get as stdout and stderr; with -L master's own go there too. */

@@ -2,7 +2,7 @@
  * Sockets that Node cannot make or handle: listening ones that nobody here accepts from (master's), accepting from an inherited one,
  * and pairs. Addresses are the kernel's: IPv4, IPv6 and UNIX, Linux layouts.
  */
-import { closeSync, lstatSync, unlinkSync } from 'node:fs'
+import { closeSync, lstatSync, readSync, unlinkSync } from 'node:fs'
 import koffi from 'koffi'
 import { check, native, SystemError } from './libc.js'
 
@@ -195,4 +195,14 @@ export function socketPair(): [number, number] {
   const fds = Buffer.alloc(8)
   check(native.socketpair()(AF.unix, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 'socketpair')
   return [fds.readInt32LE(0), fds.readInt32LE(4)]
+}
+
+/** Reads and drops what waits on a non-blocking datagram socket. */
+export function drainDatagrams(fd: number): void {
+  const room = Buffer.alloc(4096)
+  try {
+    for (;;) readSync(fd, room)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+  }
 }
