@@ -130,6 +130,5 @@ export async function idleMemory(lab: Lab, connections: number): Promise<Figures
 }
 
 function imapdPss(lab: Lab): number {
-  const name = lab.master.plan.software === 'ours' ? 'services/imapd/main.js' : '/imapd'
-  return lab.master.processes(name).reduce((sum, pid) => sum + pss(pid), 0)
+  return lab.master.processes('imapd').reduce((sum, pid) => sum + pss(pid), 0)
 }

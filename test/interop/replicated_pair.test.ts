@@ -28,7 +28,7 @@ async function play(
 function killer(t: Test, name: 'master' | 'replica', program: string): ScenarioOptions['halfway'] {
   return (lab) => {
     const instance = lab.instance(name)
-    const pids = instance.processes(`services/${program}/main.js`)
+    const pids = instance.processes(program)
     t.ok(pids.length > 0, `${program} runs`)
     for (const pid of pids) process.kill(pid, 'SIGKILL')
   }

@@ -89,9 +89,7 @@ function describe({ name, plan, ports }: Instance): string {
 }
 
 function kill(instance: Instance, program: string): void {
-  const pids = instance
-    .processes(program === 'sync_server' ? 'services/sync_server/main.js' : 'services/sync_client/main.js')
-    .concat(instance.processes(`/${program}`))
+  const pids = instance.processes(program)
   if (pids.length === 0) throw new Error(`${instance.name}: no ${program} runs that could be killed`)
   for (const pid of pids) {
     try {

@@ -216,19 +216,22 @@ export class Instance {
     return this.#process?.pid ?? 0
   }
 
-  /** Running processes of this instance whose command line holds a text: `sync_client`, `sync_server -C`. */
+  /** Processes that this instance runs, master excepted, whose command line or title holds a text: `sync_client`. */
   processes(text: string): number[] {
+    const { pid } = this
     return readdirSync('/proc')
-      .filter((name) => /^\d+$/.test(name) && Number(name) !== this.pid)
-      .filter((name) => {
+      .map(Number)
+      .filter((each) => Number.isInteger(each) && each !== pid)
+      .filter((each) => {
         try {
-          const words = readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0')
-          return words.includes(this.imapdConf) && words.some((word) => word.endsWith(text))
+          const stat = readFileSync(`/proc/${each}/stat`, 'latin1')
+          // master began a session; all it starts, and what they leave in the background, is in it
+          const session = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3])
+          return session === pid && readFileSync(`/proc/${each}/cmdline`, 'utf8').includes(text)
         } catch {
           return false
         }
       })
-      .map(Number)
   }
 
   /** Runs one of the instance's programs to its end, as its user. */
@@ -271,7 +274,6 @@ export class Instance {
   /** kill -9 of everything this instance runs: the machine loses its power. */
   async crash(): Promise<void> {
     const child = this.#process
-    this.#process = undefined
     if (child === undefined) return
     const ended = new Promise((resolve) =>
       child.exitCode !== null || child.signalCode !== null ? resolve(0) : child.once('exit', resolve),
@@ -279,6 +281,7 @@ export class Instance {
     child.kill('SIGKILL')
     for (let again = 0; again < 3; again++) for (const pid of this.processes('')) killQuietly(pid)
     await ended
+    this.#process = undefined
   }
 }
 
