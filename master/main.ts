@@ -20,7 +20,7 @@ import { readCyrusConf } from './cyrus_conf.js'
 import { type MasterConf, readEntries } from './entries.js'
 import type { ChildOutput } from './launch.js'
 import { PidFile, PidFileError, takeStartLock } from './pid_file.js'
-import { runStartSection, StartError } from './start_section.js'
+import { runStartSection, StartError, withAdopted } from './start_section.js'
 import { BindError, Supervisor } from './supervisor.js'
 import { WaitDaemonError } from './wait_daemons.js'
 
@@ -92,16 +92,16 @@ async function serve(options: MasterOptions, logOpened: (log: Logger) => void): 
   if (existsSync(cores)) process.chdir(cores)
   log.debug('process started')
 
-  await runStartSection(conf.start, { cyrusConf: options.cyrusConf, output, log })
+  const adopted = await runStartSection(conf.start, { cyrusConf: options.cyrusConf, output, log })
   const supervisor = new Supervisor({
     config,
     log,
     backlog: options.backlog,
     output,
     sweepsPerSecond: options.sweepsPerSecond,
-    reread: reader(true, (message) => log.warning(message)),
+    reread: () => withAdopted(reader(true, (message) => log.warning(message))(), adopted),
   })
-  await supervisor.open(conf)
+  await supervisor.open(withAdopted(conf, adopted))
   const readyFile = options.readyFile ?? config.string('master_ready_file')
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
     process.on(signal, () => {
