@@ -3,7 +3,7 @@ PREFIX ?= /usr/cyrus
 SOURCES := $(shell find master services lib test bench -name '*.ts' 2>/dev/null)
 STAMP := node_modules/.package-lock.json
 
-.PHONY: all build demo test lint format bench install clean
+.PHONY: all build demo test lint format bench docs install clean
 
 all: build
 
@@ -34,6 +34,9 @@ format: $(STAMP)
 
 bench: build
 	node dist/bench/run.js $(BENCH_ARGS)
+
+docs: build
+	node dist/test/docs/imapd_conf_page.js
 
 install: build
 	node dist/lib/os/link_programs.js --install "$(DESTDIR)$(PREFIX)"

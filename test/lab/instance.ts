@@ -44,6 +44,8 @@ export class Instance {
     /** where its sync_client goes */
     readonly replica: Ports | undefined,
     readonly users: readonly string[],
+    /** directory of our programs, if not dist/bin */
+    readonly programs?: string,
   ) {
     this.account = runAs(plan.software)
     this.imapdConf = join(directory, 'imapd.conf')
@@ -57,6 +59,7 @@ export class Instance {
   }
 
   program(name: string): string {
+    if (this.programs !== undefined && this.plan.software === 'ours') return join(this.programs, name)
     return program(this.plan.software, name)
   }
 

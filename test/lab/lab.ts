@@ -15,6 +15,8 @@ export interface LabOptions {
   users?: string[]
   /** false: no rolling sync_client is started, whatever the topology says */
   rolling?: boolean
+  /** directory of our programs, if not dist/bin: an installation */
+  programs?: string
 }
 
 export class Lab {
@@ -40,7 +42,7 @@ export class Lab {
   }
 
   /** As `start`, but nothing runs yet. */
-  static async prepare(file: string, { imapd = {}, users, rolling = true }: LabOptions = {}): Promise<Lab> {
+  static async prepare(file: string, { imapd = {}, users, rolling = true, programs }: LabOptions = {}): Promise<Lab> {
     const read = readTopology(file.includes('/') ? file : join(ROOT, 'conf', file))
     const topology = { ...read, users: users ?? read.users }
     // short, since the paths of sockets must be
@@ -61,7 +63,14 @@ export class Lab {
         syncclient: rolling ? plan.syncclient : ('none' as const),
       }
       const replica = plan.replicateTo === undefined ? undefined : portsOf.get(plan.replicateTo)
-      const instance = new Instance(full, join(directory, plan.name), portsOf.get(plan.name)!, replica, topology.users)
+      const instance = new Instance(
+        full,
+        join(directory, plan.name),
+        portsOf.get(plan.name)!,
+        replica,
+        topology.users,
+        programs,
+      )
       instance.prepare()
       instances.set(plan.name, instance)
     }
