@@ -21,6 +21,7 @@ runService({
       const say = (text: string): boolean => socket.write(`${text}\r\n`)
       say(`hello ${process.pid}`)
       const lines = createInterface({ input: socket })
+      lines.on('error', () => undefined)
       const bye = (): void => {
         say('bye')
         socket.end()
