@@ -1,0 +1,96 @@
+/**
+ * Reads whole commands: lines and the literals they announce, bounded. A message to be appended is left on the
+ * connection for APPEND to stream.
+ */
+import { announcedLiteral, literalHeader } from '../../lib/imap/argument_reader.js'
+import type { Connection } from '../../lib/net/connection.js'
+import { Bad } from './errors.js'
+import type { Reply } from './reply.js'
+
+const CRLF = Buffer.from('\r\n')
+/** Of one command's lines and literals together, logged in or not. */
+const MOST = 1024 * 1024
+const MOST_BEFORE_LOGIN = 64 * 1024
+/** Unwanted bytes of a non-synchronizing literal that are worth reading past. */
+const DISCARD_MOST = 64 * 1024 * 1024
+
+/** The client cannot be followed any more; it is told so and the connection ends. */
+export class HopelessError extends Error {
+  override name = 'HopelessError'
+}
+
+/** A command that is refused before it was read to its end. */
+export class RefusedCommand extends Bad {
+  constructor(
+    readonly tag: string,
+    message: string,
+  ) {
+    super(message)
+  }
+}
+
+export interface ReaderLimits {
+  /** bytes of one literal (`maxliteral`) */
+  literal: number
+  loggedIn: boolean
+}
+
+/** Whether the literal that ends these bytes is APPEND's message, not its mailbox name. */
+function announcesMessage(command: Buffer): boolean {
+  const text = command.toString('latin1', 0, 200)
+  const head = /^[^ ]+ APPEND /i.exec(text)
+  if (!head) return false
+  const literal = literalHeader(command, head[0].length)
+  return literal ? literal.end < command.length : command[head[0].length] !== 123
+}
+
+/**
+ * @returns the command's bytes without the last CRLF, literals in place; one that announces APPEND's message ends with that
+ *   announcement and its CRLF. null at the end of the stream.
+ * @throws {RefusedCommand}, {HopelessError}, {LineTooLongError}, {TimeoutError}, {ConnectionClosedError}
+ */
+export async function readCommand(connection: Connection, reply: Reply, limits: ReaderLimits): Promise<Buffer | null> {
+  let line = connection.tryReadLine() ?? (await connection.readLine())
+  if (line === null) return null
+  let literal = announcedLiteral(line)
+  if (!literal) return line
+  const pieces: Buffer[] = []
+  let size = 0
+  const most = limits.loggedIn ? MOST : MOST_BEFORE_LOGIN
+  for (;;) {
+    pieces.push(line, CRLF)
+    size += line.length + 2 + literal.size
+    if (limits.loggedIn && announcesMessage(pieces.length === 2 ? Buffer.concat(pieces) : Buffer.concat(pieces)))
+      return Buffer.concat(pieces)
+    if (literal.size > limits.literal || size > most) {
+      if (!literal.synchronizing) await discard(connection, literal.size)
+      throw new RefusedCommand(firstWord(pieces[0]!), `[TOOBIG] Literal of ${literal.size} bytes is too large`)
+    }
+    if (literal.synchronizing) await reply.continuation('go ahead')
+    pieces.push(await connection.readBytes(literal.size))
+    const next = await connection.readLine()
+    if (next === null) return null
+    line = next
+    literal = announcedLiteral(line)
+    if (!literal) break
+  }
+  pieces.push(line)
+  return Buffer.concat(pieces)
+}
+
+/** Reads past a literal nobody wants and the rest of its line. */
+export async function discard(connection: Connection, size: number): Promise<void> {
+  if (size > DISCARD_MOST) throw new HopelessError('[TOOBIG] Literal too large')
+  await connection.readStream(size, () => undefined)
+  for (;;) {
+    const rest = await connection.readLine()
+    const literal = rest === null ? undefined : announcedLiteral(rest)
+    if (!literal || literal.synchronizing) return
+    await discard(connection, literal.size)
+    return
+  }
+}
+
+function firstWord(line: Buffer): string {
+  return /^[^ ]{0,100}/.exec(line.toString('latin1', 0, 100))![0] || '*'
+}

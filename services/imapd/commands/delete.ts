@@ -1,0 +1,25 @@
+/** DELETE (RFC 3501 §6.3.4). A user cannot delete their own INBOX. */
+import { deleteMailbox } from '../../../lib/mailbox/folders.js'
+import { isInbox } from '../../../lib/mailbox/names.js'
+import { define, LOGGED_IN } from '../command.js'
+import { No } from '../errors.js'
+import { mustFind } from '../mailboxes.js'
+
+export const deleteCommand = define<string>({
+  name: 'DELETE',
+  states: LOGGED_IN,
+  tellsExpunged: true,
+  parse(args) {
+    args.space()
+    const name = args.mailbox()
+    args.end()
+    return name
+  },
+  async run({ session }, external) {
+    const { header } = mustFind(session, external, 'x')
+    if (isInbox(header.name) && !session.isAdmin) throw new No('[CANNOT] Operation is not supported on mailbox')
+    await deleteMailbox(session.imapd.store, header.name)
+    if (session.selected?.id === header.id) session.deselect()
+    return undefined
+  },
+})

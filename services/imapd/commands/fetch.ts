@@ -1,0 +1,111 @@
+/** FETCH and UID FETCH (RFC 3501 §6.4.5). Metadata goes out in batches, messages stream with back-pressure. */
+import { type FetchRequest, parseFetchItems } from '../../../lib/imap/fetch_items.js'
+import type { SequenceSet } from '../../../lib/imap/sequence_set.js'
+import { storeFlags } from '../../../lib/mailbox/messages.js'
+import { Flag, MessageFileError } from '../../../lib/store/store.js'
+import { type CommandContext, define, SELECTED, selectedOf } from '../command.js'
+import { No } from '../errors.js'
+import { MessageSource } from '../fetch/message_source.js'
+import { writeMessage } from '../fetch/write_message.js'
+import { type Pace, pauseIfLong } from '../pace.js'
+import type { Selected } from '../selected.js'
+
+/** Summaries read from the index at once. */
+const BATCH = 64
+
+/** Sets \Seen where asking for bodies does that. @returns the UIDs that became \Seen */
+async function markSeen(context: CommandContext, selected: Selected, uids: number[]): Promise<ReadonlySet<number>> {
+  if (selected.readOnly || !selected.rights.has('s')) return new Set()
+  const unseen = uids.filter((uid) => {
+    const row = selected.index.findUid(uid)
+    return row >= 0 && !selected.isSeen(row)
+  })
+  if (unseen.length === 0) return new Set()
+  const { session } = context
+  const change = { mode: 'add' as const, flags: Flag.Seen, keywords: [] }
+  await storeFlags(session.imapd.store, selected.header, unseen, change, session.user!)
+  selected.reloadSeen()
+  const marked = new Set(unseen)
+  selected.sync(session.reply, { expunges: false, withUid: context.uid, silent: marked })
+  return marked
+}
+
+function needsSummaries(request: FetchRequest): boolean {
+  const { envelope, body, bodystructure, sections } = request
+  return envelope || body || bodystructure || sections.some(({ path, item }) => path.length > 0 || item !== '')
+}
+
+async function fetchRange(
+  context: CommandContext,
+  selected: Selected,
+  request: FetchRequest,
+  { first, end }: { first: number; end: number },
+  marked: ReadonlySet<number>,
+  pace: Pace,
+): Promise<MessageFileError | undefined> {
+  const { store } = context.session.imapd
+  const { connection } = context.session
+  let missing: MessageFileError | undefined
+  const summaries = needsSummaries(request)
+  for (let from = first; from < end; from += BATCH) {
+    const to = Math.min(from + BATCH, end)
+    // no cursor of the database stays open over an await
+    const caches = summaries
+      ? new Map(store.readCaches(selected.id, selected.view[from]!, selected.view[to - 1]!))
+      : undefined
+    for (let position = from; position < to; position += 1) {
+      const uid = selected.view[position]!
+      const row = selected.index.findUid(uid)
+      if (row < 0) continue // expunged for good by another session; told at the next chance
+      const source = new MessageSource(store, selected.header, uid, selected.index.size(row), caches?.get(uid))
+      try {
+        const written = writeMessage(
+          connection,
+          selected,
+          { row, sequence: position + 1 },
+          source,
+          request,
+          marked.has(uid),
+        )
+        if (written) await written
+      } catch (error) {
+        if (!(error instanceof MessageFileError)) throw error
+        missing ??= error
+      }
+      const pause = pauseIfLong(connection, pace)
+      if (pause) await pause
+    }
+  }
+  return missing
+}
+
+export const fetch = define<{ set: SequenceSet; request: FetchRequest }>({
+  name: 'FETCH',
+  states: SELECTED,
+  hasUidForm: true,
+  parse(args, uid) {
+    args.space()
+    const set = args.sequenceSet()
+    args.space()
+    const request = parseFetchItems(args)
+    args.end()
+    if (uid) request.uid = true
+    return { set, request }
+  },
+  async run(context, { set, request }) {
+    const selected = selectedOf(context)
+    const ranges = selected.positions(set, context.uid)
+    if (ranges.length === 0) {
+      if (context.uid) return undefined
+      throw new No('No matching messages')
+    }
+    const marked = request.sections.some(({ marksSeen }) => marksSeen)
+      ? await markSeen(context, selected, selected.uids(set, context.uid))
+      : new Set<number>()
+    const pace: Pace = { since: performance.now() }
+    let missing: MessageFileError | undefined
+    for (const range of ranges) missing = (await fetchRange(context, selected, request, range, marked, pace)) ?? missing
+    if (missing) throw missing
+    return undefined
+  },
+})

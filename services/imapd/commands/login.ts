@@ -1,0 +1,41 @@
+/** LOGIN (RFC 3501 §6.2.3). */
+import { checkPassword } from '../../../lib/sasl/check_password.js'
+import { define } from '../command.js'
+import { Bad, No } from '../errors.js'
+import type { Session } from '../session.js'
+
+/** The text of OK once somebody is in: capabilities, and the session's id by which the log can be searched. */
+export function loggedInText(session: Session, text: string): string {
+  return `[CAPABILITY ${session.imapd.capabilities(session)}] ${text} SESSIONID=<${session.service.id}>`
+}
+
+export const login = define<{ user: string; password: string }>({
+  name: 'LOGIN',
+  states: ['not authenticated'],
+  parse(args) {
+    args.space()
+    const user = args.astring().toString('utf8')
+    args.space()
+    const password = args.astring().toString('utf8')
+    args.end()
+    return { user, password }
+  },
+  async run({ session }, { user, password }) {
+    const { config, log } = session.imapd
+    if (session.user !== undefined) throw new Bad('Already logged in')
+    if (!session.encrypted && !config.switch('allowplaintext'))
+      throw new No('[PRIVACYREQUIRED] Login only available under a layer')
+    const checked = await checkPassword(config, 'imap', user, password)
+    if (!checked.ok) {
+      log.notice(
+        `badlogin: ${session.connection.remote} plaintext ${JSON.stringify(user.slice(0, 80))} ${checked.reason}`,
+      )
+      throw new No('[AUTHENTICATIONFAILED] Login failed: authentication failure')
+    }
+    session.logIn(checked.user)
+    log.notice(
+      `login: ${session.connection.remote} ${checked.user} plaintext${session.encrypted ? '+TLS' : ''} User logged in SESSIONID=<${session.service.id}>`,
+    )
+    return loggedInText(session, 'User logged in')
+  },
+})

@@ -1,0 +1,48 @@
+/** RENAME (RFC 3501 §6.3.5). Renaming INBOX moves its messages to the new mailbox and leaves INBOX empty. */
+import { createMailbox, renameMailbox } from '../../../lib/mailbox/folders.js'
+import { copyMessages, expungeMessages } from '../../../lib/mailbox/messages.js'
+import { isInbox, nameProblem, ownerOf } from '../../../lib/mailbox/names.js'
+import { isSeen, seenUids } from '../../../lib/mailbox/seen.js'
+import type { MailboxHeader } from '../../../lib/store/store.js'
+import { define, LOGGED_IN } from '../command.js'
+import { DENIED, No } from '../errors.js'
+import { lookUp, mayCreate, mustFind } from '../mailboxes.js'
+import { visibleUids } from '../selected.js'
+import type { Session } from '../session.js'
+
+export const rename = define<{ from: string; to: string }>({
+  name: 'RENAME',
+  states: LOGGED_IN,
+  tellsExpunged: true,
+  parse(args) {
+    args.space()
+    const from = args.mailbox()
+    args.space()
+    const to = args.mailbox()
+    args.end()
+    return { from, to }
+  },
+  async run({ session }, { from, to }) {
+    const { header } = mustFind(session, from, 'x')
+    const target = session.namespace!.toInternal(to)
+    const problem = nameProblem(target)
+    if (problem !== undefined) throw new No(`[CANNOT] Invalid mailbox name: ${problem}`)
+    if (lookUp(session, target)) throw new No('[ALREADYEXISTS] Mailbox already exists')
+    if (!mayCreate(session, target)) throw new No(`[NOPERM] ${DENIED}`)
+    if (isInbox(header.name) && ownerOf(header.name) === session.user) await emptyInto(session, header, target)
+    else await renameMailbox(session.imapd.store, header.name, target)
+    return undefined
+  },
+})
+
+async function emptyInto(session: Session, inbox: MailboxHeader, target: string): Promise<void> {
+  const { store } = session.imapd
+  const created = await createMailbox(store, target)
+  const index = store.index(inbox.id)
+  if (!index) return
+  const uids = [...visibleUids(index)]
+  const guest = seenUids(store, inbox, session.user!)
+  const seen = (uid: number): boolean => isSeen(index, index.findUid(uid), guest)
+  const { sourceUids } = await copyMessages(store, inbox, uids, created, session.user!, seen)
+  await expungeMessages(store, inbox, sourceUids)
+}

@@ -1,0 +1,71 @@
+/** STORE and UID STORE (RFC 3501 §6.4.6). */
+import type { SequenceSet } from '../../../lib/imap/sequence_set.js'
+import { type FlagChange, storeFlags } from '../../../lib/mailbox/messages.js'
+import { SYSTEM_FLAGS } from '../../../lib/store/store.js'
+import { define, SELECTED, selectedOf } from '../command.js'
+import { DENIED, No } from '../errors.js'
+import { parseFlags } from '../flag_arguments.js'
+import { pauseIfLong } from '../pace.js'
+import { settableBits } from '../rights.js'
+import type { Selected } from '../selected.js'
+
+interface Arguments {
+  set: SequenceSet
+  change: FlagChange
+  silent: boolean
+}
+
+/**
+ * The changes to make: one, or where rights are wanting for replacing all, what may be added and what may be removed.
+ * @throws {No} when a named flag may not be changed
+ */
+function permitted({ rights, readOnly, header }: Selected, change: FlagChange): FlagChange[] {
+  if (readOnly) throw new No(`[READ-ONLY] ${DENIED}`)
+  const bits = settableBits(rights)
+  if (change.flags & ~bits || (change.keywords.length > 0 && !rights.has('w')) || bits === 0)
+    throw new No(`[NOPERM] ${DENIED}`)
+  if (change.mode !== 'replace' || bits === SYSTEM_FLAGS) return [change]
+  const named = new Set(change.keywords.map((name) => name.toLowerCase()))
+  const others = header.userFlags.filter((name): name is string => name !== null && !named.has(name.toLowerCase()))
+  return [
+    { ...change, mode: 'add' },
+    { mode: 'remove', flags: bits & ~change.flags, keywords: rights.has('w') ? others : [] },
+  ]
+}
+
+export const store = define<Arguments>({
+  name: 'STORE',
+  states: SELECTED,
+  hasUidForm: true,
+  parse(args) {
+    args.space()
+    const set = args.sequenceSet()
+    args.space()
+    const sign = args.tryChar('+') ? 'add' : args.tryChar('-') ? 'remove' : 'replace'
+    const word = args.keyword()
+    if (word !== 'FLAGS' && word !== 'FLAGS.SILENT') args.fail('Invalid Store attribute')
+    args.space()
+    const { flags, keywords } = parseFlags(args, 'Invalid system flag in Store command')
+    args.end()
+    return { set, change: { mode: sign, flags, keywords }, silent: word === 'FLAGS.SILENT' }
+  },
+  async run(context, { set, change, silent }) {
+    const selected = selectedOf(context)
+    const { session, uid } = context
+    const changes = permitted(selected, change)
+    const uids = selected.uids(set, uid)
+    for (const each of changes) await storeFlags(session.imapd.store, selected.header, uids, each, session.user!)
+    selected.reloadSeen()
+    selected.sync(session.reply, { expunges: uid, withUid: uid, silent: new Set(uids) })
+    if (silent || (change.mode !== 'replace' && change.flags === 0 && change.keywords.length === 0)) return undefined
+    const pace = { since: performance.now() }
+    for (const each of uids) {
+      const row = selected.index.findUid(each)
+      const sequence = selected.sequenceOf(each)
+      if (row < 0 || sequence === 0) continue
+      selected.tellMessageFlags(session.reply, row, sequence, uid)
+      await pauseIfLong(session.connection, pace)
+    }
+    return undefined
+  },
+})

@@ -1,0 +1,80 @@
+/** What all sessions of a process share: store, settings, and what is offered to clients. */
+import fs from 'node:fs'
+import { hostname } from 'node:os'
+import tls from 'node:tls'
+import type { Config } from '../../lib/config/config.js'
+import type { Logger } from '../../lib/process/log.js'
+import { serverMechanisms } from '../../lib/sasl/server_mechanism.js'
+import type { MailStore } from '../../lib/store/store.js'
+import type { Command } from './command.js'
+import type { Session } from './session.js'
+
+/** The version clients are told; kept beside package.json's. */
+export const VERSION = '0.1.0'
+
+/** Before login: what a client needs to log in. */
+const FIRST = ['IMAP4rev1', 'LITERAL+', 'ID', 'ENABLE']
+/** What works once logged in, and nothing that does not. */
+const ALWAYS = [...FIRST, 'CHILDREN', 'IDLE', 'MOVE', 'NAMESPACE', 'STATUS=SIZE', 'UIDPLUS', 'UNSELECT', 'WITHIN']
+
+export class Imapd {
+  /** What follows the capabilities in the greeting. */
+  readonly greeting: string
+  /** bytes of a literal that is no message */
+  readonly maxLiteral: number
+  /** bytes of a message */
+  readonly maxMessage: number
+  /** seconds of silence allowed once logged in */
+  readonly idleSeconds: number
+  readonly idleCommandSeconds: number
+  readonly tls: tls.SecureContext | undefined
+
+  constructor(
+    readonly config: Config,
+    readonly log: Logger,
+    readonly store: MailStore,
+  ) {
+    const name = config.string('servername') || hostname()
+    this.greeting = `${name} Cyrus-compatible cyrus-ts IMAP ${VERSION} server ready`
+    this.maxLiteral = config.size('maxliteral')
+    this.maxMessage = config.size('maxmessagesize') || 4294967295
+    this.idleSeconds = Math.max(config.duration('timeout'), 30 * 60)
+    this.idleCommandSeconds = config.duration('imapidletimeout') || this.idleSeconds
+    this.tls = tlsContext(config)
+  }
+
+  /** Whether a command exists in this session: STARTTLS needs a certificate, COMPRESS is given once. */
+  offers(command: Command, session: Session): boolean {
+    if (command.name === 'STARTTLS') return this.tls !== undefined && !session.encrypted
+    return true
+  }
+
+  greetingCapabilities(session: Session): string {
+    return [...FIRST, ...this.#login(session)].join(' ')
+  }
+
+  capabilities(session: Session): string {
+    const compress = session.user === undefined || session.compressed ? [] : ['COMPRESS=DEFLATE']
+    return [...ALWAYS, ...(session.user === undefined ? this.#login(session) : []), ...compress].join(' ')
+  }
+
+  #login(session: Session): string[] {
+    const mechanisms = serverMechanisms(this.config, session.encrypted)
+    const words = this.tls && !session.encrypted ? ['STARTTLS'] : []
+    if (!session.encrypted && !this.config.switch('allowplaintext')) words.push('LOGINDISABLED')
+    words.push(...mechanisms.map((mechanism) => `AUTH=${mechanism}`))
+    if (mechanisms.length > 0) words.push('SASL-IR')
+    return words
+  }
+}
+
+function tlsContext(config: Config): tls.SecureContext | undefined {
+  const cert = config.string('tls_server_cert')
+  const key = config.string('tls_server_key') || cert
+  if (!cert || !key || cert === 'disabled') return undefined
+  try {
+    return tls.createSecureContext({ cert: fs.readFileSync(cert), key: fs.readFileSync(key) })
+  } catch (error) {
+    throw config.error('tls_server_cert', `TLS cannot be offered: ${(error as Error).message}`)
+  }
+}

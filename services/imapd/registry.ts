@@ -1,0 +1,45 @@
+/** All commands by name. */
+
+import type { Command } from './command.js'
+import { append } from './commands/append.js'
+import { authenticate } from './commands/authenticate.js'
+import { capability } from './commands/capability.js'
+import { check } from './commands/check.js'
+import { close } from './commands/close.js'
+import { compress } from './commands/compress.js'
+import { copy } from './commands/copy.js'
+import { create } from './commands/create.js'
+import { deleteCommand } from './commands/delete.js'
+import { enable } from './commands/enable.js'
+import { expunge } from './commands/expunge.js'
+import { fetch } from './commands/fetch.js'
+import { id } from './commands/id.js'
+import { idle } from './commands/idle.js'
+import { list } from './commands/list.js'
+import { login } from './commands/login.js'
+import { logout } from './commands/logout.js'
+import { lsub } from './commands/lsub.js'
+import { move } from './commands/move.js'
+import { namespace } from './commands/namespace.js'
+import { noop } from './commands/noop.js'
+import { rename } from './commands/rename.js'
+import { search } from './commands/search.js'
+import { examine, select } from './commands/select.js'
+import { starttls } from './commands/starttls.js'
+import { status } from './commands/status.js'
+import { store } from './commands/store.js'
+import { subscribe, unsubscribe } from './commands/subscribe.js'
+import { unselect } from './commands/unselect.js'
+
+const COMMANDS = new Map<string, Command>(
+  [
+    append, authenticate, capability, check, close, compress, copy, create, deleteCommand, enable, examine, expunge, fetch,
+    id, idle, list, login, logout, lsub, move, namespace, noop, rename, search, select, starttls, status, store, subscribe,
+    unselect, unsubscribe,
+  ].map((command) => [command.name, command] as const), // biome-ignore format: a list
+)
+
+/** @param name upper case */
+export function findCommand(name: string): Command | undefined {
+  return COMMANDS.get(name)
+}

@@ -1,0 +1,174 @@
+/**
+ * Whether a message meets a SEARCH program. Cheap questions (flags, dates, sizes) are asked of the index first; headers
+ * of the summary; bodies of the file only for messages that everything else has let through.
+ */
+import type { SearchKey } from '../../../lib/imap/search_keys.js'
+import { decodeHeader } from '../../../lib/message/encoded_words.js'
+import { headerFields, unfolded } from '../../../lib/message/header_fields.js'
+import { decodeCharset, searchForm } from '../../../lib/message/search_text.js'
+import { decodeBody } from '../../../lib/message/transfer_encoding.js'
+import type { MessageSource } from '../fetch/message_source.js'
+import { systemFlag } from '../flag_text.js'
+import type { Selected } from '../selected.js'
+
+/** A program with its sets resolved for one mailbox. */
+export interface Program {
+  readonly selected: Selected
+  readonly key: SearchKey
+  /** positions (sequence number less one) of each sequence or UID set */
+  readonly sets: ReadonlyMap<SearchKey, readonly { first: number; end: number }[]>
+  /** numbers of keywords; a keyword the mailbox does not have is missing */
+  readonly keywords: ReadonlyMap<string, number>
+}
+
+export function prepare(selected: Selected, key: SearchKey): Program {
+  const sets = new Map<SearchKey, { first: number; end: number }[]>()
+  const visit = (each: SearchKey): void => {
+    if (each.type === 'sequence' || each.type === 'uid')
+      sets.set(each, selected.positions(each.set, each.type === 'uid'))
+    else if (each.type === 'and' || each.type === 'or') each.keys.forEach(visit)
+    else if (each.type === 'not') visit(each.key)
+  }
+  visit(key)
+  const keywords = new Map<string, number>()
+  selected.header.userFlags.forEach((name, slot) => {
+    if (name !== null) keywords.set(name.toLowerCase(), slot)
+  })
+  return { selected, key, sets, keywords }
+}
+
+/** What the index alone says; undefined when the message's text decides. */
+export function testIndex(program: Program, key: SearchKey, position: number, row: number): boolean | undefined {
+  const { selected } = program
+  const { index } = selected
+  switch (key.type) {
+    case 'all':
+      return true
+    case 'and':
+      return every(key.keys.map((each) => testIndex(program, each, position, row)))
+    case 'or':
+      return negated(every(key.keys.map((each) => negated(testIndex(program, each, position, row)))))
+    case 'not':
+      return negated(testIndex(program, key.key, position, row))
+    case 'flag':
+      if (key.flag === '\\Seen') return selected.isSeen(row)
+      return (index.flags(row) & systemFlag(key.flag)!) !== 0
+    case 'recent':
+      return selected.isRecent(index.uid(row))
+    case 'keyword': {
+      const slot = program.keywords.get(key.name.toLowerCase())
+      return slot !== undefined && index.userFlag(row, slot)
+    }
+    case 'sequence':
+    case 'uid':
+      return program.sets.get(key)!.some(({ first, end }) => position >= first && position < end)
+    case 'date': {
+      const time =
+        key.field === 'internaldate' ? index.internaldate(row) : index.sentdate(row) || index.internaldate(row)
+      return time >= key.from && time < key.before
+    }
+    case 'size': {
+      const size = index.size(row)
+      return size > key.above && size < key.below
+    }
+    default:
+      return undefined
+  }
+}
+
+function negated(value: boolean | undefined): boolean | undefined {
+  return value === undefined ? undefined : !value
+}
+
+function every(values: (boolean | undefined)[]): boolean | undefined {
+  if (values.includes(false)) return false
+  return values.includes(undefined) ? undefined : true
+}
+
+/** The whole answer for one message. @throws {MessageFileError} */
+export async function testMessage(
+  program: Program,
+  position: number,
+  row: number,
+  source: MessageSource,
+): Promise<boolean> {
+  try {
+    return await test(program, program.key, position, row, source)
+  } finally {
+    await source.close()
+  }
+}
+
+async function test(
+  program: Program,
+  key: SearchKey,
+  position: number,
+  row: number,
+  source: MessageSource,
+): Promise<boolean> {
+  const known = testIndex(program, key, position, row)
+  if (known !== undefined) return known
+  switch (key.type) {
+    case 'and':
+      for (const each of key.keys) if (!(await test(program, each, position, row, source))) return false
+      return true
+    case 'or':
+      for (const each of key.keys) if (await test(program, each, position, row, source)) return true
+      return false
+    case 'not':
+      return !(await test(program, key.key, position, row, source))
+    case 'header':
+      return testHeader(source, key.name, key.value)
+    case 'body':
+      return testBody(source, key.value)
+    case 'text':
+      return (await testWholeHeader(source, key.value)) || testBody(source, key.value)
+    default:
+      return false
+  }
+}
+
+function contains(text: string, value: string): boolean {
+  return searchForm(decodeHeader(text)).includes(value)
+}
+
+async function testHeader(source: MessageSource, name: string, value: string): Promise<boolean> {
+  const cache = await source.cache()
+  let bytes = cache.header(name)
+  if (!bytes) {
+    const { headerStart, headerSize } = cache.part([])!
+    bytes = await source.bytes(headerStart, headerSize)
+  }
+  const text = bytes.toString('latin1')
+  return headerFields(text, Number.POSITIVE_INFINITY).some(
+    (field) => field.name === name && contains(unfolded(text, field), value),
+  )
+}
+
+/** Fields with their names, as they can be read in the message. */
+function headerText(bytes: Buffer): string {
+  const text = bytes.toString('latin1')
+  return headerFields(text, Number.POSITIVE_INFINITY)
+    .map((field) => `${field.name}: ${decodeHeader(unfolded(text, field))}`)
+    .join('\n')
+}
+
+async function testWholeHeader(source: MessageSource, value: string): Promise<boolean> {
+  const { headerStart, headerSize } = (await source.cache()).part([])!
+  return searchForm(headerText(await source.bytes(headerStart, headerSize))).includes(value)
+}
+
+/** Bodies of text, decoded, and the headers of messages within. */
+async function testBody(source: MessageSource, value: string): Promise<boolean> {
+  const cache = await source.cache()
+  let within = false
+  for (const part of cache.parts()) {
+    if (within && searchForm(headerText(await source.bytes(part.headerStart, part.headerSize))).includes(value))
+      return true
+    within = part.kind === 'message'
+    if (part.kind !== 'text') continue
+    const body = decodeBody(await source.bytes(part.bodyStart, part.bodySize), part.encoding)
+    if (body && searchForm(decodeCharset(body, part.charset)).includes(value)) return true
+  }
+  return false
+}

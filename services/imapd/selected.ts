@@ -1,0 +1,301 @@
+/**
+ * The selected mailbox of one connection, and the only place that knows how sequence numbers shift.
+ *
+ * A view is the ascending list of UIDs the client has been told of; sequence number n is its n-th entry. Views are
+ * shared between connections as long as they see the same snapshot. What other sessions expunge stays in the view until
+ * a moment at which the client may be told (`sync` with expunges), and can still be fetched until then. New messages and
+ * changed flags are told at every sync.
+ */
+import { includes, type Range, resolve, type SequenceSet } from '../../lib/imap/sequence_set.js'
+import type { Rights } from '../../lib/mailbox/acl.js'
+import { isInbox, ownerOf } from '../../lib/mailbox/names.js'
+import { isSeen, markRecent, recentUid, seenUids } from '../../lib/mailbox/seen.js'
+import { contains, type UidRanges } from '../../lib/mailbox/uid_set.js'
+import { Flag, type MailboxHeader, type MailboxIndex, type MailStore } from '../../lib/store/store.js'
+import { flagList, keywordList } from './flag_text.js'
+import type { Reply } from './reply.js'
+
+const visible = new WeakMap<MailboxIndex, Uint32Array>()
+
+/** UIDs of a snapshot that are not expunged; one array for all who look at that snapshot. */
+export function visibleUids(index: MailboxIndex): Uint32Array {
+  let uids = visible.get(index)
+  if (!uids) {
+    if (index.header.expunged === 0) {
+      uids = index.uids
+    } else {
+      const kept = new Uint32Array(index.length)
+      let count = 0
+      for (let row = 0; row < index.length; row += 1) if (!index.isExpunged(row)) kept[count++] = index.uid(row)
+      uids = kept.slice(0, count)
+    }
+    visible.set(index, uids)
+  }
+  return uids
+}
+
+/** First position in ascending numbers whose value is at least `wanted`. */
+export function lowerBound(numbers: Uint32Array, wanted: number): number {
+  let low = 0
+  let high = numbers.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (numbers[middle]! < wanted) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+export class Selected {
+  readonly id: number
+  /** The snapshot on which commands work; records of expunged messages that are still in the view may be in it. */
+  index: MailboxIndex
+  /** UIDs by sequence number less one. */
+  view: Uint32Array
+  /** What this user has read, where the records do not tell (lib/mailbox/seen.ts). */
+  guestSeen: UidRanges | undefined
+  /** UIDs that are \Recent in this session. */
+  #recent: Range[] = []
+  #toldKeywords: string
+  /** The mailbox no longer exists. */
+  gone = false
+
+  constructor(
+    readonly store: MailStore,
+    index: MailboxIndex,
+    readonly userid: string,
+    readonly rights: Rights,
+    readonly readOnly: boolean,
+  ) {
+    this.id = index.header.id
+    this.index = index
+    this.view = visibleUids(index)
+    this.guestSeen = seenUids(store, index.header, userid)
+    this.#toldKeywords = keywordList(index.header)
+    this.#noteRecent()
+  }
+
+  get header(): MailboxHeader {
+    return this.index.header
+  }
+
+  /** Whether it is somebody's INBOX, that of its own user. */
+  get isOwnInbox(): boolean {
+    return isInbox(this.header.name) && ownerOf(this.header.name) === this.userid
+  }
+
+  /** Number of messages the client knows of. */
+  get exists(): number {
+    return this.view.length
+  }
+
+  /** Messages of the view that are \Recent. */
+  get recentCount(): number {
+    let count = 0
+    for (const { first, last } of this.#recent) count += lowerBound(this.view, last + 1) - lowerBound(this.view, first)
+    return count
+  }
+
+  isRecent(uid: number): boolean {
+    return this.#recent.length > 0 && includes(this.#recent, uid)
+  }
+
+  /** @returns 0 when the view has no such UID */
+  sequenceOf(uid: number): number {
+    const at = lowerBound(this.view, uid)
+    return this.view[at] === uid ? at + 1 : 0
+  }
+
+  /** Whether a UID is read by this user; false when its record is gone. */
+  isSeen(row: number): boolean {
+    return isSeen(this.index, row, this.guestSeen)
+  }
+
+  /** FLAGS of a row as text, in parentheses. */
+  flagText(row: number): string {
+    return flagList(this.index, row, this.isSeen(row), this.isRecent(this.index.uid(row)))
+  }
+
+  /**
+   * The positions in the view (sequence number less one) that a set names, as sorted half-open ranges.
+   * @param uid whether the set's numbers are UIDs; `*` is the last message either way
+   */
+  positions(set: SequenceSet, uid: boolean): { first: number; end: number }[] {
+    const count = this.view.length
+    if (count === 0) return []
+    const ranges = resolve(set, uid ? this.view[count - 1]! : count)
+    const found: { first: number; end: number }[] = []
+    for (const range of ranges) {
+      const first = uid ? lowerBound(this.view, range.first) : range.first - 1
+      const end = uid ? lowerBound(this.view, Math.min(range.last, 4294967295) + 1) : Math.min(range.last, count)
+      if (first < end) found.push({ first, end })
+    }
+    return found
+  }
+
+  /** UIDs that a set names, ascending. */
+  uids(set: SequenceSet, uid: boolean): number[] {
+    const found: number[] = []
+    for (const { first, end } of this.positions(set, uid))
+      for (let at = first; at < end; at += 1) found.push(this.view[at]!)
+    return found
+  }
+
+  /**
+   * Tells the client what has changed since the last time, its own changes included unless they were told.
+   * @param expunges whether it may be told of expunged messages now
+   * @param silent UIDs of whose flags nothing is to be said
+   * @param withUid whether FETCH answers carry the UID
+   */
+  sync(reply: Reply, options: { expunges: boolean; withUid?: boolean; silent?: ReadonlySet<number> }): void {
+    if (this.gone) return
+    const index = this.store.index(this.id)
+    if (!index) {
+      this.gone = true
+      return
+    }
+    const before = this.index
+    if (index === before && (this.view === visibleUids(index) || !options.expunges)) return
+    this.index = index
+    this.#tellKeywords(reply)
+    if (options.expunges) this.#tellExpunged(reply)
+    const known = this.#tellNew(reply)
+    if (index !== before) this.#tellFlags(reply, before, known, options)
+  }
+
+  /** Makes the snapshot current without telling anything: what differs is told by the next sync. */
+  flagsTold(uids: Iterable<number>): Set<number> {
+    return new Set(uids)
+  }
+
+  #tellKeywords(reply: Reply): void {
+    const keywords = keywordList(this.header)
+    if (keywords === this.#toldKeywords) return
+    this.#toldKeywords = keywords
+    this.tellFlagNames(reply)
+  }
+
+  /** FLAGS and PERMANENTFLAGS. */
+  tellFlagNames(reply: Reply): void {
+    reply.untagged(`FLAGS (\\Answered \\Flagged \\Draft \\Deleted \\Seen${this.#toldKeywords})`)
+    reply.untagged(`OK [PERMANENTFLAGS (${this.permanentFlags()})] Ok`)
+  }
+
+  /** Flags that this session may change for good. */
+  permanentFlags(): string {
+    if (this.readOnly) return ''
+    const flags: string[] = []
+    if (this.rights.has('w')) flags.push('\\Answered', '\\Flagged', '\\Draft')
+    if (this.rights.has('t')) flags.push('\\Deleted')
+    if (this.rights.has('s')) flags.push('\\Seen')
+    const text = flags.join(' ')
+    return this.rights.has('w') ? `${text}${this.#toldKeywords} \\*` : text
+  }
+
+  #tellExpunged(reply: Reply): void {
+    const now = visibleUids(this.index)
+    const old = this.view
+    if (now === old) return
+    const gone: number[] = []
+    const kept = new Uint32Array(old.length)
+    let count = 0
+    let at = 0
+    for (let position = 0; position < old.length; position += 1) {
+      const uid = old[position]!
+      while (at < now.length && now[at]! < uid) at += 1
+      if (now[at] === uid) kept[count++] = uid
+      else gone.push(position + 1)
+    }
+    if (gone.length === 0) return
+    const lines: string[] = []
+    for (let i = 0; i < gone.length; i += 1) lines.push(`* ${gone[i]! - i} EXPUNGE\r\n`)
+    reply.connection.write(lines.join(''))
+    this.view = kept.slice(0, count)
+  }
+
+  /** @returns how many messages the client knew before */
+  #tellNew(reply: Reply): number {
+    const now = visibleUids(this.index)
+    const known = this.view.length
+    const last = known === 0 ? 0 : this.view[known - 1]!
+    const from = lowerBound(now, last + 1)
+    if (from === now.length) {
+      if (now.length === known && from === known) this.view = now // the same UIDs: share them again
+      return known
+    }
+    if (from === known) {
+      this.view = now
+    } else {
+      const grown = new Uint32Array(known + now.length - from)
+      grown.set(this.view)
+      grown.set(now.subarray(from), known)
+      this.view = grown
+    }
+    this.#noteRecent()
+    reply.untagged(`${this.view.length} EXISTS`)
+    reply.untagged(`${this.recentCount} RECENT`)
+    return known
+  }
+
+  #tellFlags(
+    reply: Reply,
+    before: MailboxIndex,
+    known: number,
+    { withUid = false, silent }: { withUid?: boolean; silent?: ReadonlySet<number> },
+  ): void {
+    const since = before.header.highestModseq
+    const { index } = this
+    if (index.header.highestModseq === since) return
+    for (const row of changedRows(before, index)) {
+      if (index.modseq(row) <= since || index.isExpunged(row)) continue
+      const uid = index.uid(row)
+      if (silent?.has(uid)) continue
+      const sequence = this.sequenceOf(uid)
+      if (sequence === 0 || sequence > known) continue
+      this.tellMessageFlags(reply, row, sequence, withUid)
+    }
+  }
+
+  tellMessageFlags(reply: Reply, row: number, sequence: number, withUid: boolean): void {
+    const uid = withUid ? ` UID ${this.index.uid(row)}` : ''
+    reply.untagged(`${sequence} FETCH (FLAGS ${this.flagText(row)}${uid})`)
+  }
+
+  /** New messages beyond what sessions have seen are \Recent here, and no longer elsewhere unless we only examine. */
+  #noteRecent(): void {
+    const last = this.index.header.lastUid
+    const mine = this.#recent[this.#recent.length - 1]
+    const from = Math.max(recentUid(this.store, this.index.header, this.userid), mine?.last ?? 0) + 1
+    if (from > last) return
+    if (mine && mine.last + 1 === from) this.#recent[this.#recent.length - 1] = { first: mine.first, last }
+    else this.#recent.push({ first: from, last })
+    if (this.readOnly) return
+    markRecent(this.store, this.index.header, this.userid, last).catch((error: Error) => {
+      this.store.log.warning(`${this.index.header.name}: \\Recent cannot be noted: ${error.message}`)
+    })
+  }
+
+  /** A guest's own \Seen has changed: read it again. */
+  reloadSeen(): void {
+    this.guestSeen = seenUids(this.store, this.index.header, this.userid)
+  }
+
+  /** Whether a guest has read a UID, or the record says so. Used when messages are copied. */
+  hasSeenUid(uid: number): boolean {
+    if (this.guestSeen) return contains(this.guestSeen, uid)
+    const row = this.index.findUid(uid)
+    return row >= 0 && (this.index.flags(row) & Flag.Seen) !== 0
+  }
+}
+
+/** Rows of a snapshot that may differ from an older one: those of blocks that are not the very same. */
+function* changedRows(before: MailboxIndex, now: MailboxIndex): Generator<number> {
+  const old = new Set(before.blocks)
+  let row = 0
+  for (let block = 0; block < now.blocks.length; block += 1) {
+    const nextUid = now.firstUids[block + 1]
+    const end = nextUid === undefined ? now.length : now.lowerBound(nextUid)
+    if (!old.has(now.blocks[block]!)) for (let at = row; at < end; at += 1) yield at
+    row = end
+  }
+}
