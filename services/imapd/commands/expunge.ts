@@ -20,7 +20,7 @@ export const expunge = define<SequenceSet | undefined>({
   },
   async run(context, only) {
     const selected = selectedOf(context)
-    if (selected.readOnly) throw new No(`[READ-ONLY] ${DENIED}`)
+    if (selected.readOnly) throw new No(DENIED)
     if (!selected.rights.has('e')) throw new No(`[NOPERM] ${DENIED}`)
     const { store } = context.session.imapd
     if (!only) await expungeMessages(store, selected.header)

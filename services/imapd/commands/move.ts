@@ -14,7 +14,7 @@ export const move = define<{ set: SequenceSet; mailbox: string }>({
   async run(context, { set, mailbox }) {
     const { session, uid } = context
     const selected = selectedOf(context)
-    if (selected.readOnly) throw new No(`[READ-ONLY] ${DENIED}`)
+    if (selected.readOnly) throw new No(DENIED)
     if (!selected.rights.has('te')) throw new No(`[NOPERM] ${DENIED}`)
     const copied = await copyTo(session, selected, selected.uids(set, uid), mailbox)
     if (copied.uids.length === 0 && !uid) throw new No('No matching messages')

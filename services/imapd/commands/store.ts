@@ -20,7 +20,7 @@ interface Arguments {
  * @throws {No} when a named flag may not be changed
  */
 function permitted({ rights, readOnly, header }: Selected, change: FlagChange): FlagChange[] {
-  if (readOnly) throw new No(`[READ-ONLY] ${DENIED}`)
+  if (readOnly) throw new No(DENIED)
   const bits = settableBits(rights)
   if (change.flags & ~bits || (change.keywords.length > 0 && !rights.has('w')) || bits === 0)
     throw new No(`[NOPERM] ${DENIED}`)
