@@ -204,7 +204,7 @@ export class ArgumentReader {
     const text = this.bytes.toString('latin1', start, this.#wordEnd())
     if (text === '') this.#missing()
     this.#at += text.length
-    return parseSequenceSet(text, start + 1)
+    return parseSequenceSet(text, start + 1, `Invalid sequence in ${this.command}`)
   }
 
   #wordEnd(): number {

@@ -51,9 +51,16 @@ export function parseFetchItems(args: ArgumentReader): FetchRequest {
   }
   if (args.peek() === '(') args.list(() => item(args, request))
   else if (!macro(args, request)) item(args, request)
+  request.sections.sort((a, b) => place(a) - place(b))
   const { sections, ...others } = request
   if (sections.length === 0 && !Object.values(others).includes(true)) args.fail('Invalid Fetch attribute')
   return request
+}
+
+/** Cyrus answers RFC822.HEADER, RFC822.TEXT, RFC822 in this order, and before every BODY[…]. */
+function place({ label }: SectionRequest): number {
+  const at = ['RFC822.HEADER', 'RFC822.TEXT', 'RFC822'].indexOf(label)
+  return at === -1 ? 3 : at
 }
 
 function macro(args: ArgumentReader, request: FetchRequest): boolean {

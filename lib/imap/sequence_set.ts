@@ -18,10 +18,11 @@ const MAX_RANGES = 100_000
 
 /**
  * @param column where the text stands in its line, for the error
+ * @param problem what the error says is wrong
  * @returns the ranges as written, `*` kept as Infinity
  * @throws {ImapSyntaxError} naming the column, on an empty set, zero, a number above 4294967295, anything but digits `:` `,` `*`
  */
-export function parseSequenceSet(text: string, column = 1): SequenceSet {
+export function parseSequenceSet(text: string, column = 1, problem = 'Invalid sequence'): SequenceSet {
   const ranges: Range[] = []
   let at = 0
   const end = (): number => {
@@ -34,7 +35,7 @@ export function parseSequenceSet(text: string, column = 1): SequenceSet {
     const found = digits.exec(text)![0]
     const value = Number(found)
     if (found === '' || value === 0 || value > MAX)
-      throw new ImapSyntaxError('Invalid sequence', column + at, 'a number from 1 to 4294967295, or *, is wanted')
+      throw new ImapSyntaxError(problem, column + at, 'a number from 1 to 4294967295, or *, is wanted')
     at += found.length
     return value
   }
@@ -47,8 +48,8 @@ export function parseSequenceSet(text: string, column = 1): SequenceSet {
     }
     ranges.push({ first, last })
     if (at === text.length) return ranges
-    if (text[at] !== ',') throw new ImapSyntaxError('Invalid sequence', column + at, '"," or ":" is wanted')
-    if (ranges.length >= MAX_RANGES) throw new ImapSyntaxError('Invalid sequence', column + at, 'too many ranges')
+    if (text[at] !== ',') throw new ImapSyntaxError(problem, column + at, '"," or ":" is wanted')
+    if (ranges.length >= MAX_RANGES) throw new ImapSyntaxError(problem, column + at, 'too many ranges')
     at += 1
   }
 }

@@ -8,7 +8,6 @@
  */
 import { includes, type Range, resolve, type SequenceSet } from '../../lib/imap/sequence_set.js'
 import type { Rights } from '../../lib/mailbox/acl.js'
-import { isInbox, ownerOf } from '../../lib/mailbox/names.js'
 import { isSeen, markRecent, recentUid, seenUids } from '../../lib/mailbox/seen.js'
 import { contains, type UidRanges } from '../../lib/mailbox/uid_set.js'
 import { Flag, type MailboxHeader, type MailboxIndex, type MailStore } from '../../lib/store/store.js'
@@ -57,6 +56,8 @@ export class Selected {
   /** UIDs that are \Recent in this session. */
   #recent: Range[] = []
   #toldKeywords: string
+  /** Settles when other sessions can no longer take messages for \Recent that are so here. */
+  recentNoted: Promise<void> = Promise.resolve()
   /** The mailbox no longer exists. */
   gone = false
 
@@ -77,11 +78,6 @@ export class Selected {
 
   get header(): MailboxHeader {
     return this.index.header
-  }
-
-  /** Whether it is somebody's INBOX, that of its own user. */
-  get isOwnInbox(): boolean {
-    return isInbox(this.header.name) && ownerOf(this.header.name) === this.userid
   }
 
   /** Number of messages the client knows of. */
@@ -161,11 +157,6 @@ export class Selected {
     if (options.expunges) this.#tellExpunged(reply)
     const known = this.#tellNew(reply)
     if (index !== before) this.#tellFlags(reply, before, known, options)
-  }
-
-  /** Makes the snapshot current without telling anything: what differs is told by the next sync. */
-  flagsTold(uids: Iterable<number>): Set<number> {
-    return new Set(uids)
   }
 
   #tellKeywords(reply: Reply): void {
@@ -270,7 +261,7 @@ export class Selected {
     if (mine && mine.last + 1 === from) this.#recent[this.#recent.length - 1] = { first: mine.first, last }
     else this.#recent.push({ first: from, last })
     if (this.readOnly) return
-    markRecent(this.store, this.index.header, this.userid, last).catch((error: Error) => {
+    this.recentNoted = markRecent(this.store, this.index.header, this.userid, last).catch((error: Error) => {
       this.store.log.warning(`${this.index.header.name}: \\Recent cannot be noted: ${error.message}`)
     })
   }

@@ -219,13 +219,13 @@ t.test('FETCH items', (t) => {
   t.same(
     parsed.sections.map(({ label, path, item, marksSeen }) => [label, path, item, marksSeen]),
     [
+      ['RFC822.TEXT', [], 'TEXT', true],
       ['BODY[1.2.HEADER.FIELDS (Subject x-y)]<5>', [1, 2], 'HEADER.FIELDS', false],
       ['BODY[]', [], '', true],
-      ['RFC822.TEXT', [], 'TEXT', true],
       ['BODY[3.MIME]', [3], 'MIME', true],
     ],
   )
-  t.same([...parsed.sections[0]!.fields], ['subject', 'x-y'])
+  t.same([...parsed.sections[1]!.fields], ['subject', 'x-y'])
   t.match(parseFetchItems(reader('full')), { flags: true, envelope: true, body: true, internaldate: true, size: true })
   for (const [bad, problem] of [
     ['FOO', 'Invalid Fetch attribute FOO'],
@@ -281,7 +281,7 @@ t.test('SEARCH programs', (t) => {
     ['SINCE x', 'Invalid date in Search command'],
     ['LARGER x', 'Invalid number in Search command'],
     ['FROM', 'Missing required argument to Test'],
-    ['1:', 'Invalid sequence'],
+    ['1:', 'Invalid sequence in Test'],
     [`${'NOT '.repeat(100)}ALL`, 'Search criteria too complex'],
     ['('.repeat(100_000), 'Search criteria too complex'],
     [`ALL${' ALL'.repeat(10_000)}`, 'Search criteria too complex'],

@@ -39,6 +39,8 @@ servername: localhost
 admins: cyrus
 allowplaintext: yes
 failedloginpause: 0
+unixhierarchysep: no
+altnamespace: no
 sasl_mech_list: PLAIN LOGIN
 ${extra}`,
   )

@@ -18,7 +18,7 @@ function firstUnseen(selected: Selected): number {
   return 0
 }
 
-function open(session: Session, name: string, examine: boolean): string {
+async function open(session: Session, name: string, examine: boolean): Promise<string> {
   const { reply, imapd } = session
   if (session.selected) {
     session.deselect()
@@ -29,6 +29,7 @@ function open(session: Session, name: string, examine: boolean): string {
   if (!index) throw new No(`[NONEXISTENT] ${NO_MAILBOX}`)
   const readOnly = examine || !rights.hasAny(WRITING)
   const selected = new Selected(imapd.store, index, session.user!, rights, readOnly)
+  await selected.recentNoted
   session.selected = selected
   session.service.setMailbox(header.name)
   reply.untagged(`${selected.exists} EXISTS`)
@@ -51,7 +52,7 @@ function command(name: string, examine: boolean): Command {
       if (!args.atEnd) args.fail(`Invalid modifier list in ${args.command}`)
       return mailbox
     },
-    run: async ({ session }, mailbox) => open(session, mailbox, examine),
+    run: ({ session }, mailbox) => open(session, mailbox, examine),
   })
 }
 
