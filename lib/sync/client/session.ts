@@ -1,0 +1,60 @@
+/**
+ * What the parts of a sync_client's work share on one connection: the store, the replica, what is staged there, and what is known of its
+ * mailboxes. A new one for every connection.
+ */
+import type { Logger } from '../../process/log.js'
+import type { MailStore } from '../../store/store.js'
+import type { MailboxState } from '../mailbox_codec.js'
+import type { Peer } from './peer.js'
+
+/** How a run behaves (csync.md §11.1). */
+export interface ClientOptions {
+  /** -l: log each command, -v: tell each on stdout */
+  readonly tell: (line: string) => void
+  /** -O: never take anything back from the replica */
+  readonly noCopyback: boolean
+  /** -L: say LOCAL_ commands */
+  readonly localOnly: boolean
+  /** -p: partition of the replica on which mailboxes are to be */
+  readonly partition: string | undefined
+}
+
+/** One item could not be replicated, for a reason on this side: the others go on. */
+export class ItemError extends Error {
+  override name = 'ItemError'
+}
+
+export class ClientSession {
+  /** the replica's mailboxes as its last answers told them; only what this connection has itself seen */
+  readonly known = new Map<string, MailboxState>()
+  readonly #staged = new Map<string, Set<string>>()
+
+  constructor(
+    readonly store: MailStore,
+    readonly peer: Peer,
+    readonly log: Logger,
+    readonly options: ClientOptions,
+  ) {}
+
+  /** GUIDs that the replica has staged on a partition in this run. */
+  staged(partition: string): Set<string> {
+    let set = this.#staged.get(partition)
+    if (set === undefined) {
+      set = new Set()
+      this.#staged.set(partition, set)
+    }
+    return set
+  }
+
+  /** Makes the replica forget what is staged, if anything is. */
+  async restart(): Promise<void> {
+    if ([...this.#staged.values()].every((set) => set.size === 0)) return
+    this.#staged.clear()
+    await this.peer.restart()
+  }
+
+  /** The command's name, or with -L its LOCAL_ form. */
+  verb(name: 'MAILBOX' | 'UNMAILBOX' | 'RENAME' | 'UNUSER'): string {
+    return this.options.localOnly ? `LOCAL_${name}` : name
+  }
+}

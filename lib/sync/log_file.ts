@@ -1,0 +1,96 @@
+/**
+ * The reader's half of the replication log (csync.md §10.3): takes `log` away as `log-run`, reads it once no writer holds it, and removes it
+ * only when told that everything in it has been done. What could not be done is kept in `log-deferred`, so that one bad mailbox holds
+ * nothing up and is not forgotten by a crash.
+ */
+import { type FileHandle, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { lock, tryLock, unlock } from '../os/file_lock.js'
+import { syncLogPath } from '../store/sync_log.js'
+
+/** One channel's files. */
+export class LogFiles {
+  readonly directory: string
+  readonly #log: string
+  readonly #run: string
+  readonly #deferred: string
+  #lock: FileHandle | undefined
+
+  /** @param channel '' for the default one */
+  constructor(configdirectory: string, channel: string) {
+    this.#log = syncLogPath(configdirectory, channel)
+    this.directory = dirname(this.#log)
+    this.#run = join(this.directory, 'log-run')
+    this.#deferred = join(this.directory, 'log-deferred')
+  }
+
+  /** Makes sure that no other rolling client works on this channel; held until the process ends. @returns false if one does */
+  async claim(): Promise<boolean> {
+    await mkdir(this.directory, { recursive: true, mode: 0o755 })
+    this.#lock ??= await open(join(this.directory, 'client.lock'), 'a', 0o600)
+    return tryLock(this.#lock.fd)
+  }
+
+  /** As `claim`, but waits for its turn. */
+  async waitForClaim(): Promise<void> {
+    if (!(await this.claim())) await lock(this.#lock!.fd)
+  }
+
+  /**
+   * The lines to be done: those left over from a run that did not end, else those logged since. Nothing if there are none.
+   * @returns `again` tells that a run did not end
+   */
+  async take(): Promise<{ lines: string[]; again: boolean } | undefined> {
+    let again = true
+    if ((await stat(this.#run).catch(() => undefined)) === undefined) {
+      again = false
+      try {
+        await rename(this.#log, this.#run)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+        throw error
+      }
+    }
+    const file = await open(this.#run, 'r+')
+    try {
+      // a writer that opened the log before it was renamed finishes under its lock
+      await lock(file.fd)
+      unlock(file.fd)
+      return { lines: (await file.readFile('utf8')).split('\n').filter((line) => line !== ''), again }
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** Everything taken has been done, or is deferred. */
+  async done(): Promise<void> {
+    await unlink(this.#run).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error
+    })
+  }
+
+  /** Lines deferred by this process or one before it. */
+  async deferred(): Promise<string[]> {
+    const text = await readFile(this.#deferred, 'utf8').catch(() => '')
+    return text.split('\n').filter((line) => line !== '')
+  }
+
+  /** Keeps lines for later, durably; none removes the file. */
+  async defer(lines: readonly string[]): Promise<void> {
+    if (lines.length === 0) {
+      await unlink(this.#deferred).catch(() => {})
+      return
+    }
+    const fresh = `${this.#deferred}.new`
+    const file = await open(fresh, 'w', 0o640)
+    try {
+      await file.writeFile(`${lines.join('\n')}\n`)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(fresh, this.#deferred)
+    const directory = await open(this.directory, 'r')
+    await directory.sync().finally(() => directory.close())
+  }
+}
