@@ -1,0 +1,176 @@
+/** sync_client's work against our own server: after every kind of change both stores tell the same. */
+import t from 'tap'
+import { createMailbox, deleteMailbox, renameMailbox } from '../../lib/mailbox/folders.js'
+import { expungeMessages, storeFlags } from '../../lib/mailbox/messages.js'
+import { setQuota } from '../../lib/mailbox/quota.js'
+import { setSubscribed } from '../../lib/mailbox/subscriptions.js'
+import { Flag } from '../../lib/store/store.js'
+import { syncMailboxes } from '../../lib/sync/client/sync_folders.js'
+import { syncUser } from '../../lib/sync/client/sync_user.js'
+import { damagedMessages, deliver, messageText, picture, startPair } from './pair_fixture.js'
+
+t.test('a user, step by step', async (t) => {
+  const pair = await startPair('delete_mode: delayed\n')
+  t.teardown(() => pair.close())
+  const { store, replica } = pair
+  const session = await pair.connect()
+  const same = async (what: string): Promise<void> => {
+    await syncUser(session, 'alice')
+    await session.restart()
+    t.strictSame(picture(replica.store, ''), picture(store, ''), what)
+    t.strictSame(await damagedMessages(replica.store, ''), [], `${what}: bytes`)
+    const before = pair.told.length
+    await syncUser(session, 'alice')
+    t.strictSame(pair.told.slice(before), ['USER alice'], `${what}: nothing is left to be done`)
+  }
+  await createMailbox(store, 'user.alice')
+  await same('new user')
+  await deliver(store, 'user.alice', [messageText(1), messageText(2), messageText('large', 3_000_000)], Flag.Flagged, [
+    '$Work',
+  ])
+  await same('messages')
+  await storeFlags(
+    store,
+    store.mailbox('user.alice')!,
+    [1],
+    {
+      mode: 'add',
+      flags: Flag.Answered,
+      keywords: ['kw1'],
+    },
+    'alice',
+  )
+  await same('flags')
+  await createMailbox(store, 'user.alice.a b(c)')
+  await deliver(store, 'user.alice.a b(c)', [messageText(1), messageText(3)])
+  await same('new mailbox')
+  await expungeMessages(store, store.mailbox('user.alice')!, [2])
+  await same('expunge')
+  await renameMailbox(store, 'user.alice.a b(c)', 'user.alice.d')
+  await same('rename')
+  await setSubscribed(store, 'alice', 'user.alice.d', true)
+  await setQuota(store, 'user.alice', { STORAGE: 5000, MESSAGE: 100 })
+  await same('subscription and quota')
+  t.strictSame([...replica.store.subscriptions('alice')], ['user.alice.d'])
+  t.match(replica.store.quota('user.alice'), { limits: { STORAGE: 5000, MESSAGE: 100 } })
+  await setQuota(store, 'user.alice', undefined)
+  await setSubscribed(store, 'alice', 'user.alice.d', false)
+  await store.write((txn) =>
+    txn.setSeen('alice', 'someuniqueid', { lastRead: 5, lastUid: 3, lastChange: 4, seenUids: '1:3,5' }),
+  )
+  await same('unsubscribed, no quota, seen')
+  t.strictSame([...replica.store.subscriptions('alice')], [])
+  t.equal(replica.store.quota('user.alice'), undefined)
+  t.match(replica.store.seen('alice', 'someuniqueid'), { seenUids: '1:3,5' })
+  await createMailbox(store, 'user.alice.e')
+  await same('another')
+  // a swap: through a third name here, at once there
+  await renameMailbox(store, 'user.alice.d', 'user.alice.x')
+  await renameMailbox(store, 'user.alice.e', 'user.alice.d')
+  await renameMailbox(store, 'user.alice.x', 'user.alice.e')
+  await same('two mailboxes exchanged their names')
+  await deleteMailbox(store, 'user.alice.e')
+  await same('delayed deletion')
+})
+
+t.test('a mailbox deleted at once', async (t) => {
+  const pair = await startPair('delete_mode: immediate\n')
+  t.teardown(() => pair.close())
+  const { store, replica } = pair
+  const session = await pair.connect()
+  await createMailbox(store, 'user.bob')
+  await createMailbox(store, 'user.bob.x')
+  await syncUser(session, 'bob')
+  t.ok(replica.store.mailbox('user.bob.x'))
+  await deleteMailbox(store, 'user.bob.x')
+  await syncUser(session, 'bob')
+  t.equal(replica.store.mailbox('user.bob.x'), undefined)
+  t.ok(replica.store.mailbox('user.bob'))
+})
+
+t.test('conflicts: what only the replica has is taken over', async (t) => {
+  const pair = await startPair()
+  t.teardown(() => pair.close())
+  const { store, replica } = pair
+  const session = await pair.connect()
+  await createMailbox(store, 'user.alice')
+  await deliver(store, 'user.alice', [messageText(1), messageText(2), messageText(3)])
+  const settle = async (what: string): Promise<void> => {
+    await syncMailboxes(session, ['user.alice'])
+    await session.restart()
+    // what is expunged on both sides need not be the same message
+    t.strictSame(picture(replica.store, '', false), picture(store, '', false), what)
+    t.strictSame(
+      [...(await damagedMessages(replica.store, '')), ...(await damagedMessages(store, ''))],
+      [],
+      `${what}: bytes`,
+    )
+  }
+  const subjects = (): string[] => {
+    const header = store.mailbox('user.alice')!
+    const index = store.index(header.id)!
+    return Array.from({ length: index.length }, (_, row) => `${index.uid(row)}${index.isExpunged(row) ? 'x' : ''}`)
+  }
+  await settle('at first')
+  await storeFlags(
+    replica.store,
+    replica.store.mailbox('user.alice')!,
+    [1],
+    {
+      mode: 'add',
+      flags: Flag.Flagged,
+      keywords: [],
+    },
+    'alice',
+  )
+  await settle('a flag set on the replica')
+  t.ok(store.index(store.mailbox('user.alice')!.id)!.flags(0) & Flag.Flagged, 'is taken')
+  await deliver(replica.store, 'user.alice', [messageText('there')])
+  await settle('a message that is only there')
+  t.strictSame(subjects(), ['1', '2', '3', '4'], 'keeps its UID')
+  await deliver(replica.store, 'user.alice', [messageText('B')])
+  await deliver(store, 'user.alice', [messageText('A')])
+  await settle('one UID, two messages')
+  t.strictSame(subjects(), ['1', '2', '3', '4', '5x', '6', '7'], 'both live on under new UIDs')
+  await expungeMessages(replica.store, replica.store.mailbox('user.alice')!, [2])
+  await settle('expunged there')
+  t.ok(subjects().includes('2x'), 'is expunged here')
+  await store.write((txn) => void (txn.mailbox('user.alice')!.header.acl = 'alice\tlrs\t'))
+  await replica.store.write((txn) => {
+    const writer = txn.mailbox('user.alice')!
+    writer.header.acl = 'bob\tlrs\t'
+    writer.header.folderModseq = writer.nextModseq()
+  })
+  await settle('rights changed there')
+  t.equal(replica.store.mailbox('user.alice')!.acl, 'alice\tlrs\t', "are the master's again")
+})
+
+t.test('-O takes nothing back', async (t) => {
+  const pair = await startPair()
+  t.teardown(() => pair.close())
+  const { store, replica } = pair
+  const session = await pair.connect({ noCopyback: true })
+  await createMailbox(store, 'user.alice')
+  await deliver(store, 'user.alice', [messageText(1)])
+  await syncMailboxes(session, ['user.alice'])
+  await deliver(replica.store, 'user.alice', [messageText('B')])
+  await deliver(store, 'user.alice', [messageText('A')])
+  await t.rejects(syncMailboxes(session, ['user.alice']), /CHECKSUM/)
+  t.equal(store.mailbox('user.alice')!.lastUid, 2)
+})
+
+t.test('a damaged message stops its mailbox only', async (t) => {
+  const pair = await startPair()
+  t.teardown(() => pair.close())
+  const { store, replica } = pair
+  const session = await pair.connect()
+  await createMailbox(store, 'user.alice')
+  await createMailbox(store, 'user.alice.good')
+  await deliver(store, 'user.alice', [messageText(1)])
+  await deliver(store, 'user.alice.good', [messageText(2)])
+  const { truncateSync } = await import('node:fs')
+  truncateSync(store.messagePath(store.mailbox('user.alice')!, 1), 5)
+  await t.rejects(syncUser(session, 'alice'), /user\.alice: message 1: file has 5 bytes/)
+  t.equal(replica.store.mailbox('user.alice.good')?.exists, 1)
+  t.notOk(session.peer.closed)
+})
