@@ -253,7 +253,7 @@ function goesToBackground(): boolean {
 
 if (goesToBackground()) {
   rememberMaster()
-  process.exitCode = await startInBackground({ ownSession: false })
+  process.exit(await startInBackground({ ownSession: false }))
 } else {
   const ready = readyInBackground()
   await runTool(

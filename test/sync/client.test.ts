@@ -135,7 +135,11 @@ t.test('conflicts: what only the replica has is taken over', async (t) => {
   await expungeMessages(replica.store, replica.store.mailbox('user.alice')!, [2])
   await settle('expunged there')
   t.ok(subjects().includes('2x'), 'is expunged here')
-  await store.write((txn) => void (txn.mailbox('user.alice')!.header.acl = 'alice\tlrs\t'))
+  await store.write((txn) => {
+    const writer = txn.mailbox('user.alice')!
+    writer.header.acl = 'alice\tlrs\t'
+    writer.touch()
+  })
   await replica.store.write((txn) => {
     const writer = txn.mailbox('user.alice')!
     writer.header.acl = 'bob\tlrs\t'
