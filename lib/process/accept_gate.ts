@@ -76,10 +76,10 @@ export class AcceptGate {
       if (this.lockFd !== undefined) await lock(this.lockFd)
       try {
         if (this.#closed) break
-        if (this.#changed()) return 'changed'
+        if (this.#hasNewProgram()) return 'changed'
         const ready = await this.#poller.wait([this.listenFd])
         if (ready.length > 0 && !this.#closed) {
-          if (this.#changed()) return 'changed'
+          if (this.#hasNewProgram()) return 'changed'
           this.#take()
         }
       } catch (error) {
@@ -110,7 +110,7 @@ export class AcceptGate {
 
   #take(): void {
     for (let turn = 0; turn < BURST && this.keeper.free() > 0; turn++) {
-      if (turn > 0 && readableNow([this.listenFd]).length === 0) return
+      if (turn > 0 && (readableNow([this.listenFd]).length === 0 || this.#changed())) return
       const fd = accept(this.listenFd)
       if (fd === undefined) return
       if (this.#closed) closeSync(fd)
@@ -118,9 +118,14 @@ export class AcceptGate {
     }
   }
 
+  #hasNewProgram(): boolean {
+    if (!this.#changed()) return false
+    this.log.info(`${this.#program!.path}: program file has changed; leaving`)
+    return true
+  }
+
   #changed(): boolean {
     if (this.#program === undefined || identityOf(this.#program.path) === this.#program.identity) return false
-    this.log.info(`${this.#program.path}: program file has changed; leaving`)
     return true
   }
 }

@@ -8,7 +8,7 @@
  * connection's failure is logged and ends that connection only.
  */
 import { spawnSync } from 'node:child_process'
-import { closeSync, existsSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync } from 'node:fs'
 import net from 'node:net'
 import { hostname } from 'node:os'
 import { Config, ConfigError } from '../config/config.js'
@@ -328,9 +328,8 @@ class Service {
 
   /** `-X`: one conversation over stdin and stdout. */
   #serveStdio(): void {
-    this.#tell([])
-    const kind = socketKind(0)
-    if (kind !== undefined && !kind.datagram) {
+    // One socket for both, as inetd gives it; two that differ are used as pipes are.
+    if (socketKind(0)?.datagram === false && fstatSync(0).ino === fstatSync(1).ino) {
       this.#slots.taken()
       void this.#converse(new net.Socket({ fd: 0, readable: true, writable: true })).finally(() => this.#released())
       return
