@@ -5,7 +5,7 @@ import { MailStore } from '../../lib/store/store.js'
 import { Imapd } from './imapd.js'
 import { Session } from './session.js'
 
-const USAGE = `usage: imapd [-C imapd.conf] [-s] [-U uses] [-T seconds] [-D] [-X] [-p ssf] [-N]
+const USAGE = `usage: imapd [-C imapd.conf] [-s] [-U uses] [-T seconds] [-D] [-X] [-p bits]
 
 IMAP4rev1 server, started by master from cyrus.conf.
 
@@ -14,7 +14,6 @@ IMAP4rev1 server, started by master from cyrus.conf.
   -U N     end after N connections
   -T N     end after N seconds without a connection
   -p N     the connection is protected by something outside of this program (N: strength in bits)
-  -N       takes no passwords: whoever connects is to use AUTHENTICATE with TLS
   -X       one conversation over standard input and output
   -D       runs debug_command first
 
@@ -26,7 +25,7 @@ const LOGIN_SECONDS = 180
 runService({
   program: 'imapd',
   usage: USAGE,
-  options: 'sp:N',
+  options: 'sp:',
   connections: 500,
   async start({ config, log, options, onStop }) {
     const store = await MailStore.open(config, log)

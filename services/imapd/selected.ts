@@ -8,6 +8,7 @@
  */
 import { includes, type Range, resolve, type SequenceSet } from '../../lib/imap/sequence_set.js'
 import type { Rights } from '../../lib/mailbox/acl.js'
+import { isDeleted } from '../../lib/mailbox/names.js'
 import { isSeen, markRecent, recentUid, seenUids } from '../../lib/mailbox/seen.js'
 import { contains, type UidRanges } from '../../lib/mailbox/uid_set.js'
 import { Flag, type MailboxHeader, type MailboxIndex, type MailStore } from '../../lib/store/store.js'
@@ -146,7 +147,7 @@ export class Selected {
   sync(reply: Reply, options: { expunges: boolean; withUid?: boolean; silent?: ReadonlySet<number> }): void {
     if (this.gone) return
     const index = this.store.index(this.id)
-    if (!index) {
+    if (!index || (isDeleted(index.header.name) && !isDeleted(this.header.name))) {
       this.gone = true
       return
     }

@@ -8,7 +8,7 @@ import { type Connection, ConnectionClosedError, LineTooLongError, TimeoutError 
 import type { ServiceSession } from '../../lib/process/service.js'
 import { isAdmin } from '../../lib/sasl/identity.js'
 import type { Command, State } from './command.js'
-import { ANSWERED, type CommandContext, LOGGED_IN } from './command.js'
+import { ANSWERED, type CommandContext, LOGGED_IN, SELECTED } from './command.js'
 import { HopelessError, RefusedCommand, readCommand } from './command_reader.js'
 import { answerFor } from './errors.js'
 import type { Imapd } from './imapd.js'
@@ -166,7 +166,7 @@ export class Session {
     const { reply } = this
     try {
       const parsed = command.parse(args, context.uid)
-      if (this.user !== undefined) this.imapd.store.refresh()
+      this.#freshen(command, context)
       const text = (await command.run(context, parsed)) ?? 'Completed'
       this.#sync(command, context)
       if (text !== ANSWERED) reply.tagged(context.tag, 'OK', text)
@@ -186,6 +186,13 @@ export class Session {
       if (answer?.status === 'BAD') this.#bad(context.tag, answer.text)
       else reply.tagged(context.tag, 'NO', answer?.text ?? '[SERVERBUG] Internal error; the log has more')
     }
+  }
+
+  /** What a command is to work on is what is there now; other sessions' changes are told before its answers. */
+  #freshen(command: Command, { uid }: CommandContext): void {
+    if (this.user === undefined) return
+    this.imapd.store.refresh()
+    if (command.states === SELECTED) this.selected?.sync(this.reply, { expunges: false, withUid: uid })
   }
 
   #sync(command: Command, { uid }: CommandContext): void {

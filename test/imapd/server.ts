@@ -39,9 +39,7 @@ servername: localhost
 admins: cyrus
 allowplaintext: yes
 failedloginpause: 0
-unixhierarchysep: no
-altnamespace: no
-sasl_mech_list: PLAIN LOGIN
+${extra.includes('altnamespace') ? '' : 'unixhierarchysep: no\naltnamespace: no\n'}sasl_mech_list: PLAIN LOGIN
 ${extra}`,
   )
   const config = Config.load(file)
