@@ -76,6 +76,8 @@ export interface Tables {
   annotations: Table<AnnotationValue, [id: number, entry: string, userid: string]>
   messageAnnotations: Table<AnnotationValue, [id: number, uid: number, entry: string, userid: string]>
   intents: Table<Intent, [pid: number, startTime: number, sequence: number]>
+  /** bytes of small messages that may not be on disk as files yet, by intent and place in its links */
+  contents: Table<Buffer, [pid: number, startTime: number, sequence: number, link: number]>
 }
 
 export interface Database {
@@ -119,6 +121,7 @@ export function openDatabase(directory: string, mapSize: number): Database {
     annotations: table('annotations'),
     messageAnnotations: table('messageAnnotations'),
     intents: table('intents'),
+    contents: table('contents', { encoding: 'binary' }),
   } as unknown as Tables
   const format = tables.meta.get('format')
   if (format === undefined) {

@@ -1,9 +1,21 @@
 /**
- * What a commit still owes when it is done: names of message files on disk, lines of the replication log, files to be removed.
- * The intent is part of the commit itself, and is taken back by a later one when all is done; so whoever finds the intent of a
- * process that is no more does what that one had left undone. kill -9 between a commit and its replication log line loses nothing.
+ * What a commit still owes when it is done: message files and their names on disk, lines of the replication log, files to be removed.
+ * The intent is part of the commit itself, small messages included, and is taken back by a later one when all is done; so whoever finds
+ * the intent of a process that is no more does what that one had left undone. Neither kill -9 nor a power failure between a commit and
+ * what follows it loses anything.
  */
-import { existsSync, linkSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  ftruncateSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Logger } from '../process/log.js'
@@ -32,24 +44,40 @@ function isAlive(pid: number, startTime: number): boolean {
   }
 }
 
+/** The bytes of a small message, by its place in the intent's `links`. */
+export type Content = readonly [link: number, message: Buffer]
+
 /** This process's outstanding intents. */
 export class Intents {
   readonly #pid = process.pid
   readonly #startTime = startTimeOf(process.pid)
   #sequence = 0
+  /** links whose bytes stand in the database, by sequence */
+  readonly #contents = new Map<number, number[]>()
   #done: number[] = []
 
   constructor(readonly database: Database) {}
 
-  /** Inside a transaction: writes the intent down, and takes back those that are done. */
-  put(intent: Intent): number | undefined {
-    const { intents } = this.database.tables
+  /** Inside a transaction: writes the intent down, and takes back those that are done. @returns its number, undefined if there is nothing to do */
+  put(intent: Intent, contents: readonly Content[]): number | undefined {
+    const { tables } = this.database
     const done = this.#done
     this.#done = []
-    for (const sequence of done) intents.remove([this.#pid, this.#startTime, sequence])
+    for (const sequence of done) {
+      tables.intents.remove([this.#pid, this.#startTime, sequence])
+      for (const link of this.#contents.get(sequence) ?? [])
+        tables.contents.remove([this.#pid, this.#startTime, sequence, link])
+      this.#contents.delete(sequence)
+    }
     if (intent.links.length === 0 && intent.log.length === 0 && intent.remove.length === 0) return undefined
     const sequence = ++this.#sequence
-    intents.put([this.#pid, this.#startTime, sequence], intent)
+    tables.intents.put([this.#pid, this.#startTime, sequence], intent)
+    for (const [link, message] of contents) tables.contents.put([this.#pid, this.#startTime, sequence, link], message)
+    if (contents.length > 0)
+      this.#contents.set(
+        sequence,
+        contents.map(([link]) => link),
+      )
     return sequence
   }
 
@@ -70,33 +98,70 @@ export class Intents {
  * @returns how many intents there were
  */
 export async function recover(database: Database, spool: Spool, syncLog: SyncLog, log: Logger): Promise<number> {
-  const { intents } = database.tables
-  let count = 0
-  for (const { key, value } of [...intents.getRange({})]) {
-    const [pid, startTime] = key
-    if (isAlive(pid, startTime)) continue
+  const { intents, contents } = database.tables
+  const orphans = [...intents.getRange({})].filter(({ key: [pid, startTime] }) => !isAlive(pid, startTime))
+  // bytes first: a copy made of a message is a link to the same file
+  for (const { key, value } of orphans) {
+    for (const [n, [id, uid]] of value.links.entries()) {
+      const message = contents.get([...key, n])
+      if (message !== undefined) restore(database, spool, id, uid, message, log)
+    }
+  }
+  for (const { key, value } of orphans) {
     for (const [id, uid, source] of value.links) relink(database, spool, id, uid, source, log)
     await syncLog.write(value.log)
     for (const path of value.remove) rmSync(path, { force: true, recursive: true })
-    await intents.remove(key)
-    count++
+    await syncLog.sync()
+    await database.env.childTransaction(() => {
+      intents.remove(key)
+      for (const n of value.links.keys()) contents.remove([...key, n])
+    })
   }
   for (const partition of spool.partitionNames) await removeStaged(join(spool.root(partition), 'stage.'))
-  if (count > 0) log.notice(`recovered: ${count} unfinished change${count === 1 ? '' : 's'} of ended processes`)
-  return count
+  if (orphans.length > 0)
+    log.notice(`recovered: ${orphans.length} unfinished change${orphans.length === 1 ? '' : 's'} of ended processes`)
+  return orphans.length
+}
+
+/** Where a message's file has to be; undefined if the mailbox or the message is gone meanwhile. */
+function targetOf(
+  database: Database,
+  spool: Spool,
+  id: number,
+  uid: number,
+): { target: string; name: string } | undefined {
+  const packed = database.tables.headers.get(id)
+  if (packed === undefined) return undefined
+  const header = unpackHeader(packed)
+  return { target: spool.messagePath(header, uid), name: header.name }
+}
+
+/** A power failure may have kept the record and lost the file or its bytes. Written in place, so that copies (hard links) heal with it. */
+function restore(database: Database, spool: Spool, id: number, uid: number, message: Buffer, log: Logger): void {
+  const found = targetOf(database, spool, id, uid)
+  if (found === undefined) return
+  const { target, name } = found
+  if (existsSync(target) && readFileSync(target).equals(message)) return
+  mkdirSync(dirname(target), { recursive: true, mode: 0o700 })
+  const fd = openSync(target, existsSync(target) ? 'r+' : 'w', 0o600)
+  try {
+    ftruncateSync(fd, message.length)
+    for (let at = 0; at < message.length; ) at += writeSync(fd, message, at, message.length - at, at)
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+  log.notice(`${name}: message ${uid}: file restored`)
 }
 
 /** A power failure may have kept the record and lost the file's name. */
 function relink(database: Database, spool: Spool, id: number, uid: number, source: string, log: Logger): void {
-  const packed = database.tables.headers.get(id)
-  if (packed === undefined) return
-  const header = unpackHeader(packed)
-  const target = spool.messagePath(header, uid)
-  if (existsSync(target) || !existsSync(source)) return
+  const found = targetOf(database, spool, id, uid)
+  if (found === undefined || existsSync(found.target) || !existsSync(source)) return
   try {
-    mkdirSync(dirname(target), { recursive: true, mode: 0o700 })
-    linkSync(source, target)
-    log.notice(`${header.name}: message ${uid}: file restored`)
+    mkdirSync(dirname(found.target), { recursive: true, mode: 0o700 })
+    linkSync(source, found.target)
+    log.notice(`${found.name}: message ${uid}: file restored`)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }

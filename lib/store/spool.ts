@@ -4,22 +4,36 @@
  * Nothing that comes from the network becomes part of a path before `isPathSafe` has let it through.
  */
 import { createHash } from 'node:crypto'
-import { closeSync, fdatasync, mkdirSync, openSync, rmSync, unlinkSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fdatasync,
+  mkdirSync,
+  open as openFile,
+  openSync,
+  rmSync,
+  unlink as unlinkFile,
+  writeSync,
+} from 'node:fs'
 import { type FileHandle, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 const fdatasyncAsync = promisify(fdatasync)
 
-/** Staged messages up to this size also stay in memory until they are finished, for whoever parses them. */
+/** Staged messages up to this size also stay in memory, for whoever parses them. */
 export const KEEP_IN_MEMORY = 1024 * 1024
+/**
+ * Messages up to this size become durable as part of the database commit that gives them their record, and reach the disk as files a moment
+ * later; larger ones are synced before. A new file costs a write of the file system's journal, some three times a commit.
+ */
+export const INLINE_LIMIT = 64 * 1024
 
 /** Whether a uniqueid may be part of a path: letters, digits, `-` and `_` only. */
 export function isPathSafe(uniqueid: string): boolean {
   return /^[A-Za-z0-9_-]{1,128}$/.test(uniqueid)
 }
 
-/** A message on disk in a staging area, complete and synced; any number of mailboxes may link it. */
+/** A complete message in a staging area; any number of mailboxes may link it. */
 export interface Staged {
   readonly partition: string
   readonly path: string
@@ -37,20 +51,79 @@ export class UnknownPartitionError extends Error {
   }
 }
 
-let staged = 0
+/** An empty file in a staging area, open for writing. */
+interface Blank {
+  readonly path: string
+  readonly fd: number
+}
+
+const MOST_BLANKS = 64
+
+/**
+ * Empty staging files made ahead of need, by Node's threads: making a file takes the file system half a millisecond and more, for which no
+ * connection should wait. The stock grows with demand, and there is none before the first message.
+ */
+class Blanks {
+  readonly #ready: Blank[] = []
+  #wanted = 2
+  #making = 0
+  #made = 0
+  #closed = false
+
+  constructor(readonly directory: string) {}
+
+  take(): Blank {
+    const blank = this.#ready.pop()
+    if (blank === undefined) this.#wanted = Math.min(2 * this.#wanted, MOST_BLANKS)
+    this.#refill()
+    if (blank !== undefined) return blank
+    const path = this.#nextPath()
+    return { path, fd: openSync(path, 'wx', 0o600) }
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const { path, fd } of this.#ready) {
+      closeSync(fd)
+      rmSync(path, { force: true })
+    }
+  }
+
+  #nextPath(): string {
+    return join(this.directory, `${process.pid}-${++this.#made}-${Date.now().toString(36)}`)
+  }
+
+  #refill(): void {
+    while (this.#ready.length + this.#making < this.#wanted) {
+      this.#making++
+      const path = this.#nextPath()
+      openFile(path, 'wx', 0o600, (error, fd) => {
+        this.#making--
+        // who needs one then makes it, and is told what is wrong
+        if (error !== null) return
+        this.#ready.push({ path, fd })
+        if (this.#closed) this.close()
+      })
+    }
+  }
+}
 
 /** One message being written to a staging area. */
 export class Stager {
   readonly #fd: number
+  readonly path: string
   readonly #hash = createHash('sha1')
   #kept: Buffer[] | undefined = []
   #size = 0
 
   constructor(
     readonly partition: string,
-    readonly path: string,
+    { path, fd }: Blank,
+    /** paths of staged messages whose bytes are not on disk */
+    private readonly unsynced: Set<string>,
   ) {
-    this.#fd = openSync(path, 'wx', 0o600)
+    this.path = path
+    this.#fd = fd
   }
 
   get size(): number {
@@ -67,10 +140,11 @@ export class Stager {
     else this.#kept?.push(Buffer.from(chunk))
   }
 
-  /** Resolves when the message is on disk. */
+  /** Resolves when the message is complete, and on disk unless it is small. */
   async finish(): Promise<Staged> {
     try {
-      await fdatasyncAsync(this.#fd)
+      if (this.#size > INLINE_LIMIT) await fdatasyncAsync(this.#fd)
+      else this.unsynced.add(this.path)
     } finally {
       closeSync(this.#fd)
     }
@@ -86,12 +160,15 @@ export class Stager {
     } catch {
       // finish() has closed it
     }
+    this.unsynced.delete(this.path)
     rmSync(this.path, { force: true })
   }
 }
 
 export class Spool {
   readonly #partitions: ReadonlyMap<string, string>
+  readonly #unsynced = new Set<string>()
+  readonly #blanks = new Map<string, Blanks>()
   readonly #syncing = new Map<string, { running: Promise<void>; next: Promise<void> | undefined }>()
 
   /** @param partitions name → absolute path */
@@ -131,19 +208,34 @@ export class Spool {
   }
 
   stage(partition: string): Stager {
-    return new Stager(
-      partition,
-      join(this.root(partition), 'stage.', `${process.pid}-${++staged}-${Date.now().toString(36)}`),
-    )
+    let blanks = this.#blanks.get(partition)
+    if (blanks === undefined) {
+      blanks = new Blanks(join(this.root(partition), 'stage.'))
+      this.#blanks.set(partition, blanks)
+    }
+    return new Stager(partition, blanks.take(), this.#unsynced)
   }
 
-  /** Removes a staged file; mailboxes that have linked it keep theirs. */
+  /** Whether a staged file's bytes may not be on disk yet. */
+  isUnsynced(path: string): boolean {
+    return this.#unsynced.has(path)
+  }
+
+  /** Removes a staged file, soon; mailboxes that have linked it keep theirs. */
   unstage(path: string): void {
-    try {
-      unlinkSync(path)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    }
+    this.#unsynced.delete(path)
+    // not at once: a thread that makes a file in the same directory would be waited for
+    unlinkFile(path, () => {})
+  }
+
+  /** Removes message files. */
+  async removeFiles(paths: readonly string[]): Promise<void> {
+    for (const path of paths) await rm(path, { force: true })
+  }
+
+  /** Removes what was made ahead. */
+  close(): void {
+    for (const blanks of this.#blanks.values()) blanks.close()
   }
 
   open(mailbox: { partition: string; uniqueid: string }, uid: number): Promise<FileHandle> {

@@ -2,7 +2,8 @@
  * The mail store as everything above it sees it: snapshots to read, one function to write, a feed of changes.
  *
  * Invariants, on which all callers build:
- * - `write` resolves when the change, and every message file it names, is on disk: whoever acknowledges after it, acknowledges what is durable.
+ * - `write` resolves when the change is on disk, with every message it adds: as a synced file, or, if small, in the database itself until its
+ *   file is. Whoever acknowledges after it, acknowledges what is durable.
  * - Readers never wait and never see half a transaction; a snapshot stays as it is however long it is kept.
  * - A transaction is synchronous. Nobody holds the write lock across an await, so no peer can hold up another.
  * - A record's file is there as long as the record is not expunged; its name is its UID in its mailbox's directory.
@@ -19,6 +20,7 @@ import { type MailboxHeader, type PackedHeader, unpackHeader } from './header.js
 import { IndexCache, type MailboxIndex } from './index.js'
 import { Intents, recover } from './intents.js'
 import { nameKey, nameOfKey, uidKey, uidOfKey } from './keys.js'
+import { Settler } from './settler.js'
 import { Spool, type Staged, type Stager } from './spool.js'
 import type { Annotation } from './sync_crc.js'
 import { SyncLog, syncLogChannels } from './sync_log.js'
@@ -62,6 +64,7 @@ export class MailStore {
   readonly #feed: ChangeFeed
   readonly #intents: Intents
   readonly #syncLog: SyncLog
+  readonly #settler: Settler
   readonly #unfinished = new Set<Promise<void>>()
   #closed = false
 
@@ -77,6 +80,10 @@ export class MailStore {
     this.#indexes = new IndexCache(this.#database)
     this.#intents = new Intents(this.#database)
     this.#syncLog = new SyncLog(config.directory, syncLogChannels(config, replica))
+    const takeBack = async (): Promise<void> => {
+      if (!this.#closed && this.#intents.hasDone) await this.write(() => undefined)
+    }
+    this.#settler = new Settler(this.#spool, this.#syncLog, this.#intents, log, takeBack)
     const versionOf = (id: number): number | undefined => this.mailboxById(id)?.version
     this.#feed = new ChangeFeed(config.directory, this.#database, versionOf, log, config.duration('imapidlepoll'))
   }
@@ -101,9 +108,11 @@ export class MailStore {
     if (this.#closed) return
     this.#closed = true
     this.#feed.close()
-    await Promise.allSettled([...this.#unfinished])
-    if (this.#intents.hasDone)
-      await this.#database.env.transaction(() => void this.#intents.put({ links: [], log: [], remove: [] }))
+    await this.settled()
+    this.#settler.close()
+    this.#spool.close()
+    const nothing = { links: [], log: [], remove: [] }
+    if (this.#intents.hasDone) await this.#database.env.transaction(() => void this.#intents.put(nothing, []))
     await this.#database.env.close()
   }
 
@@ -275,7 +284,6 @@ export class MailStore {
     if (this.#closed) throw new Error('the store is closed')
     let transaction!: StoreTransaction
     let sequence: number | undefined
-    let names!: Promise<unknown>
     const result = await this.#database.env.childTransaction(() => {
       transaction = new StoreTransaction(this.#database, this.#spool)
       const value = change(transaction)
@@ -283,13 +291,9 @@ export class MailStore {
       // deleting a mailbox's directory waits for the commit, and survives the process as an intent
       for (const gone of transaction.removedDirectories) transaction.intent.remove.push(this.#spool.directory(gone))
       if (!this.#syncLog.enabled) transaction.intent.log = []
-      sequence = this.#intents.put(transaction.intent)
-      // runs while the commit is being written
-      names = Promise.all([...transaction.directories].map((directory) => this.#spool.syncDirectory(directory)))
-      names.catch(() => {})
+      sequence = this.#intents.put(transaction.intent, transaction.contents)
       return value
     })
-    await names
     this.#afterCommit(transaction, sequence)
     return result as T
   }
@@ -304,9 +308,10 @@ export class MailStore {
     this.#database.refresh()
   }
 
-  /** Waits until the replication log lines of all commits so far are on disk. */
+  /** Waits until all that follows the commits so far is done: replication log, files, removals. */
   async settled(): Promise<void> {
     await Promise.allSettled([...this.#unfinished])
+    await this.#settler.drain()
   }
 
   #afterCommit(transaction: StoreTransaction, sequence: number | undefined): void {
@@ -316,12 +321,12 @@ export class MailStore {
     this.#track(this.#carryOut(transaction, sequence))
   }
 
-  async #carryOut({ intent, removedDirectories }: StoreTransaction, sequence: number): Promise<void> {
+  async #carryOut(transaction: StoreTransaction, sequence: number): Promise<void> {
+    const { intent, removedDirectories, files, directories } = transaction
     await this.#syncLog.write(intent.log)
-    for (const path of intent.remove.slice(0, intent.remove.length - removedDirectories.length))
-      this.#spool.unstage(path)
+    await this.#spool.removeFiles(intent.remove.slice(0, intent.remove.length - removedDirectories.length))
     for (const gone of removedDirectories) await this.#spool.removeDirectory(gone)
-    this.#intents.done(sequence)
+    this.#settler.add({ sequence, files, directories })
   }
 
   #track(work: Promise<void>): void {

@@ -46,6 +46,8 @@ export class SyncLog {
   readonly #paths: string[]
   #waiting: { lines: string[]; done: Promise<void> } | undefined
   #running: Promise<void> = Promise.resolve()
+  /** open logs with lines that may not be on disk, by path */
+  readonly #unsynced = new Map<string, number[]>()
 
   /** @param channels as from syncLogChannels */
   constructor(configdirectory: string, channels: readonly string[]) {
@@ -57,7 +59,7 @@ export class SyncLog {
     return this.#paths.length > 0
   }
 
-  /** Appends lines to every channel's log. Resolves when they are on disk. */
+  /** Appends lines to every channel's log. Resolves when a reader can see them; `sync` brings them to disk. */
   write(lines: readonly string[]): Promise<void> {
     if (!this.enabled || lines.length === 0) return Promise.resolve()
     if (this.#waiting !== undefined) {
@@ -70,30 +72,50 @@ export class SyncLog {
       .then(async () => {
         this.#waiting = undefined
         const text = Buffer.from(`${[...new Set(batch.lines)].join('\n')}\n`)
-        await Promise.all(this.#paths.map((path) => append(path, text)))
+        await Promise.all(this.#paths.map((path) => this.#append(path, text)))
       })
     this.#waiting = batch
     this.#running = batch.done
     return batch.done
   }
-}
 
-async function append(path: string, text: Buffer): Promise<void> {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const fd = open(path)
-    try {
+  /** Resolves when all lines written so far are on disk. */
+  async sync(): Promise<void> {
+    const fds = [...this.#unsynced.values()].flat()
+    this.#unsynced.clear()
+    for (const fd of fds) {
+      try {
+        await fsyncAsync(fd)
+      } finally {
+        closeSync(fd)
+      }
+    }
+  }
+
+  async #append(path: string, text: Buffer): Promise<void> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const fd = open(path)
       await lock(fd)
-      if (!isStill(fd, path)) continue
+      if (!isStill(fd, path)) {
+        closeSync(fd)
+        continue
+      }
       for (let at = 0; at < text.length; ) at += writeSync(fd, text, at)
       // a reader that has renamed the log waits for this lock before it reads
       unlock(fd)
-      await fsyncAsync(fd)
+      this.#keep(path, fd)
       return
-    } finally {
-      closeSync(fd)
     }
+    throw new Error(`${path}: taken away ${ATTEMPTS} times while it was being opened`)
   }
-  throw new Error(`${path}: taken away ${ATTEMPTS} times while it was being opened`)
+
+  /** Keeps a log open until it is synced; one descriptor is enough for a file. */
+  #keep(path: string, fd: number): void {
+    const kept = this.#unsynced.get(path) ?? []
+    const { ino } = fstatSync(fd)
+    if (kept.some((other) => fstatSync(other).ino === ino)) closeSync(fd)
+    else this.#unsynced.set(path, [...kept, fd])
+  }
 }
 
 function open(path: string): number {

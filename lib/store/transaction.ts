@@ -3,7 +3,7 @@
  * Its function runs synchronously while the database's one write lock is held: it reads, decides, writes, links files; it never waits.
  * If it throws, nothing of it remains. Many transactions of a process share one sync to disk.
  */
-import { linkSync, mkdirSync, unlinkSync } from 'node:fs'
+import { linkSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type {
   AnnotationValue,
@@ -18,6 +18,7 @@ import type {
 import { Flag, MAX_USER_FLAGS } from './flags.js'
 import { type MailboxHeader, packHeader, unpackHeader } from './header.js'
 import { RECORDS_PER_BLOCK } from './index.js'
+import type { Content } from './intents.js'
 import { nameKey, nameOfKey, uidKey, uidOfKey } from './keys.js'
 import { At, type MessageRecord, packRecord, RECORD_SIZE, unpackRecord } from './record.js'
 import { isPathSafe, type Spool } from './spool.js'
@@ -63,9 +64,13 @@ interface Block {
 
 export class StoreTransaction {
   readonly intent: Intent = { links: [], log: [], remove: [] }
+  /** small messages that become durable with this commit */
+  readonly contents: Content[] = []
+  /** message files to be brought to disk after it */
+  readonly files: string[] = []
   /** ids of the mailboxes changed */
   readonly changed = new Set<number>()
-  /** directories whose new names must be synced before anyone is told */
+  /** directories with new names in them */
   readonly directories = new Set<string>()
   /** header files to be written again after the commit */
   readonly headerFiles = new Map<number, MailboxHeader>()
@@ -349,9 +354,11 @@ export class MailboxWriter {
       throw new RangeError(`${header.name}: UID ${record.uid} is not above ${header.lastUid}`)
     if (source !== undefined) {
       const target = transaction.spool.messagePath(header, record.uid)
-      link(source, target)
+      linkFile(source, target)
       transaction.directories.add(dirname(target))
-      transaction.intent.links.push([header.id, record.uid, source])
+      transaction.files.push(target)
+      const link = transaction.intent.links.push([header.id, record.uid, source]) - 1
+      if (transaction.spool.isUnsynced(source)) transaction.contents.push([link, readFileSync(target)])
     }
     header.lastUid = record.uid
     const block = this.#lastBlock()
@@ -659,7 +666,7 @@ function findRecord(data: Buffer, uid: number): number {
 }
 
 /** Links a file under its final name. A file that stands there belongs to no record (its commit never happened) and gives way. */
-function link(source: string, target: string): void {
+function linkFile(source: string, target: string): void {
   try {
     linkSync(source, target)
   } catch (error) {

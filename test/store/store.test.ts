@@ -1,9 +1,11 @@
 /** The store over a real database and spool: appends, snapshots, counters, checksums, renames, feed, recovery after kill -9. */
 import { spawn } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import type { Config } from '../../lib/config/config.js'
+import { openDatabase } from '../../lib/store/database.js'
 import { Flag, MailStore, type MessageRecord, NULL_THRID, NULL_UUID, syncLogLine } from '../../lib/store/store.js'
 import { silent, storeFixture } from '../fixture_store.js'
 
@@ -175,7 +177,6 @@ t.test('files: staged once, linked under their UIDs, gone with the mailbox', asy
   const header = store.mailboxById(id)!
   t.equal(String(await store.readMessage(header, 5)), 'Subject: x\r\n\r\nbody')
   t.ok(existsSync(join(directory, 'spool/uuid/a/b/abcdef/5.')))
-  t.same(readdirSync(join(directory, 'spool/stage.')), [])
   t.equal(String(store.readCache(id, 5)), 'c')
   t.same(
     [...store.readCaches(id, 1, 4294967295)].map(([uid]) => uid),
@@ -259,6 +260,48 @@ t.test('the replication log gets the lines of what was committed, quoted as Cyru
   t.throws(() => syncLogLine('MAILBOX', 'a\nUNUSER b'), /line end/)
 })
 
+t.test(
+  'a power failure right after a commit: bytes that had not reached the disk come back, in copies too',
+  async (t) => {
+    const { store, directory, config } = await storeFixture(t)
+    const id = await make(store, 'user.alice', 'abcdef')
+    const child = spawn(process.execPath, [
+      join(fileURLToPath(import.meta.url), '../killed_writer.js'),
+      config.path,
+      String(id),
+    ])
+    await new Promise((resolve) => child.on('exit', resolve))
+    const path = join(directory, 'spool/uuid/a/b/abcdef/1.')
+    const copy = await make(store, 'user.alice.copy', 'copied')
+    await store.write((txn) => txn.mustMailbox(copy).append(record(1), path, undefined))
+    writeFileSync(path, Buffer.alloc(5))
+    t.equal(await store.recover(), 1)
+    t.equal(readFileSync(path, 'latin1'), 'hello')
+    t.equal(String(await store.readMessage(store.mailboxById(copy)!, 1)), 'hello')
+  },
+)
+
+t.test('what was carried out is taken back: no intent and no bytes are left in the database', async (t) => {
+  const { store, config } = await storeFixture(t)
+  const id = await make(store, 'user.alice')
+  for (let uid = 1; uid <= 20; uid++) {
+    const staged = await store.stageBuffer('default', Buffer.from(`message ${uid}`))
+    await store.write((txn) => txn.mustMailbox(id).append(record(uid), staged.path, undefined))
+    store.unstage(staged)
+  }
+  t.ok(rowsLeft(config) > 0, 'they stand in for the files at first')
+  await store.settled()
+  await store.write(() => undefined)
+  t.equal(rowsLeft(config), 0)
+})
+
+function rowsLeft(config: Config): number {
+  const { tables, env } = openDatabase(join(config.directory, 'store'), 2 ** 30)
+  const rows = [...tables.intents.getKeys({})].length + [...tables.contents.getKeys({})].length
+  void env.close()
+  return rows
+}
+
 t.test('kill -9 right after a commit: the next opener writes the log line and removes staged files', async (t) => {
   const { store, directory, config } = await storeFixture(t)
   const id = await make(store, 'user.alice', 'abcdef')
@@ -273,7 +316,7 @@ t.test('kill -9 right after a commit: the next opener writes the log line and re
   const ended = await new Promise((resolve) => child.on('exit', (_code, signal) => resolve(signal)))
   t.equal(ended, 'SIGKILL')
   t.notOk(existsSync(join(directory, 'conf/sync/log')), 'the line is not there yet')
-  t.equal(readdirSync(join(directory, 'spool/stage.')).length, 1)
+  t.not(readdirSync(join(directory, 'spool/stage.')).length, 0)
   rmSync(join(directory, 'spool/uuid/a/b/abcdef/1.'))
   t.equal(await store.recover(), 1)
   t.equal(readFileSync(join(directory, 'conf/sync/log'), 'latin1'), 'MAILBOX user.alice\n')
@@ -282,6 +325,6 @@ t.test('kill -9 right after a commit: the next opener writes the log line and re
     'hello',
     'a name lost with the power is linked again',
   )
-  t.equal(readdirSync(join(directory, 'spool/stage.')).length, 0)
+  t.same(readdirSync(join(directory, 'spool/stage.')), [], 'nothing staged is left')
   t.equal(await store.recover(), 0)
 })
