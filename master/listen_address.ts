@@ -35,6 +35,7 @@ const WELL_KNOWN: Readonly<Record<string, number>> = {
  */
 export function parseListen(text: string): Listen | undefined {
   if (text.startsWith('/')) return { path: text }
+  if (text.startsWith('[') && !text.includes(']')) return undefined
   const bracketed = /^\[([^\]]*)\](?::(.+))?$/.exec(text)
   if (bracketed !== null) {
     const [, host = '', port = ''] = bracketed
