@@ -1,0 +1,107 @@
+/**
+ * sync_client -u against a real Cyrus 3.6.1, in both directions, one kind of change at a time: it succeeds, and a second run finds nothing
+ * left to be done – so each side's checksums, rights and counters are what the other side computes.
+ */
+import t from 'tap'
+import { ADMIN } from '../lab/instance.js'
+import { Lab } from '../lab/lab.js'
+import { needsCyrus } from '../lab/needs.js'
+import { readCommandResult } from './sync_direct_run.js'
+
+const message = (n: number | string, size = 0): Buffer =>
+  Buffer.from(
+    `From: a@example.org\r\nSubject: ${n}\r\nMessage-ID: <${n}@x>\r\nDate: Tue, 06 Feb 2007 18:49:19 +0000\r\n\r\nbody ${n}\r\n${'x'.repeat(size)}\r\n`,
+  )
+
+for (const topology of ['ours_to_cyrus.ini', 'cyrus_to_ours.ini']) {
+  t.test(topology, { timeout: 120_000 }, async (t) => {
+    if (!needsCyrus(t)) return
+    const lab = await Lab.start(topology, { rolling: false, users: ['alice', 'bob'] })
+    t.teardown(() => lab.stop())
+    await lab.createUsers()
+    const client = await lab.login('alice')
+    const admin = await lab.login(ADMIN.user, lab.master, ADMIN.password)
+    const sync = async (what: string): Promise<void> => {
+      const first = readCommandResult(lab.master, 'sync_client', '-v', '-u', 'alice')
+      t.equal(first.status, 0, `${what}: done\n${first.output}`)
+      const second = readCommandResult(lab.master, 'sync_client', '-v', '-u', 'alice')
+      t.match(second, { status: 0, output: /^USER alice$/m }, `${what}: looked again`)
+      t.notMatch(
+        second.output,
+        /MAILBOX |RENAME|SUB|QUOTA|SEEN/,
+        `${what}: nothing is left to be done\n${second.output}`,
+      )
+    }
+    const replica = async (mailbox: string): Promise<string> => {
+      const there = await lab.login('alice', lab.replica)
+      const answer = await there.ok(`STATUS ${mailbox} (MESSAGES UNSEEN UIDNEXT UIDVALIDITY)`)
+      await there.logout()
+      return answer.untagged.map(({ raw }) => raw.toString()).join('')
+    }
+    await sync('new user')
+    await client.append('INBOX', message(1))
+    await client.append('INBOX', message(2), '(\\Flagged $Work)')
+    await client.append('INBOX', message('large', 2_000_000))
+    await sync('messages')
+    t.match(await replica('INBOX'), /MESSAGES 3 /)
+    await client.ok('SELECT INBOX')
+    await client.ok('STORE 1 +FLAGS (\\Answered \\Seen kw1)')
+    await client.ok('STORE 2 -FLAGS ($Work)')
+    await sync('flags')
+    await client.ok('CREATE "INBOX/Old Stuff"')
+    await client.ok('COPY 1:2 "INBOX/Old Stuff"')
+    await client.ok('SUBSCRIBE "INBOX/Old Stuff"')
+    await sync('copies, new mailbox, subscription')
+    await client.ok('STORE 2 +FLAGS (\\Deleted)')
+    await client.ok('EXPUNGE')
+    await sync('expunge')
+    t.match(await replica('INBOX'), /MESSAGES 2 /)
+    await client.ok('RENAME "INBOX/Old Stuff" INBOX/new.&AOk-')
+    await sync('rename, in modified UTF-7')
+    await client.ok('SELECT INBOX')
+    await client.ok('UNSUBSCRIBE "INBOX/Old Stuff"')
+    await sync('unsubscribed')
+    const { untagged } = await client.ok('CAPABILITY')
+    const capabilities = untagged.map(({ raw }) => raw.toString()).join('')
+    if (/ ACL\b/.test(capabilities)) {
+      await client.ok('SETACL INBOX bob lrs')
+      await sync('rights')
+    }
+    if (/ QUOTA\b/.test(capabilities)) {
+      await admin.ok('SETQUOTA user/alice (STORAGE 50000 MESSAGE 1000)')
+      await sync('quota')
+    }
+    await client.ok('CREATE INBOX/a')
+    await client.ok('CREATE INBOX/b')
+    await client.append('INBOX/a', message('a'))
+    await client.append('INBOX/b', message('b1'))
+    await client.append('INBOX/b', message('b2'))
+    await sync('two more')
+    if (topology === 'ours_to_cyrus.ini') {
+      // 3.6.1's own client cannot do this
+      await client.ok('RENAME INBOX/a INBOX/c')
+      await client.ok('RENAME INBOX/b INBOX/a')
+      await client.ok('RENAME INBOX/c INBOX/b')
+      await sync('two mailboxes exchanged their names')
+      t.match(await replica('INBOX/a'), /MESSAGES 2 /)
+    }
+    await client.ok('DELETE INBOX/b')
+    await sync('delete')
+    // split brain: both sides have been worked on
+    const there = await lab.login('alice', lab.replica)
+    await there.append('INBOX', message('only there'))
+    await there.ok('SELECT INBOX')
+    await there.ok('STORE 1 +FLAGS (there)')
+    await there.logout()
+    await client.append('INBOX', message('only here'))
+    await sync('both sides changed')
+    t.match(await replica('INBOX'), /MESSAGES 4 /, 'neither message is lost')
+    await client.ok('SELECT INBOX')
+    const subjects = await client.ok('FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT)])')
+    const text = subjects.untagged.map(({ raw }) => raw.toString()).join('')
+    t.match(text, /only there/)
+    t.match(text, /only here/)
+    await client.logout()
+    await admin.logout()
+  })
+}
