@@ -9,10 +9,11 @@
 import { includes, type Range, resolve, type SequenceSet } from '../../lib/imap/sequence_set.js'
 import type { Rights } from '../../lib/mailbox/acl.js'
 import { isDeleted } from '../../lib/mailbox/names.js'
-import { isSeen, markRecent, recentUid, seenUids } from '../../lib/mailbox/seen.js'
+import { isSeen, seenUids } from '../../lib/mailbox/seen.js'
 import { contains, type UidRanges } from '../../lib/mailbox/uid_set.js'
 import { Flag, type MailboxHeader, type MailboxIndex, type MailStore } from '../../lib/store/store.js'
 import { flagList, keywordList } from './flag_text.js'
+import { claim, claimedUid } from './recent.js'
 import type { Reply } from './reply.js'
 
 const visible = new WeakMap<MailboxIndex, Uint32Array>()
@@ -186,23 +187,11 @@ export class Selected {
 
   #tellExpunged(reply: Reply): void {
     const now = visibleUids(this.index)
-    const old = this.view
-    if (now === old) return
-    const gone: number[] = []
-    const kept = new Uint32Array(old.length)
-    let count = 0
-    let at = 0
-    for (let position = 0; position < old.length; position += 1) {
-      const uid = old[position]!
-      while (at < now.length && now[at]! < uid) at += 1
-      if (now[at] === uid) kept[count++] = uid
-      else gone.push(position + 1)
-    }
+    if (now === this.view) return
+    const { gone, kept } = expungedBetween(this.view, now)
     if (gone.length === 0) return
-    const lines: string[] = []
-    for (let i = 0; i < gone.length; i += 1) lines.push(`* ${gone[i]! - i} EXPUNGE\r\n`)
-    reply.connection.write(lines.join(''))
-    this.view = kept.slice(0, count)
+    reply.connection.write(gone.map((sequence, before) => `* ${sequence - before} EXPUNGE\r\n`).join(''))
+    this.view = kept
   }
 
   /** @returns how many messages the client knew before */
@@ -239,7 +228,6 @@ export class Selected {
     const { index } = this
     if (index.header.highestModseq === since) return
     for (const row of changedRows(before, index)) {
-      if (index.modseq(row) <= since || index.isExpunged(row)) continue
       const uid = index.uid(row)
       if (silent?.has(uid)) continue
       const sequence = this.sequenceOf(uid)
@@ -257,14 +245,11 @@ export class Selected {
   #noteRecent(): void {
     const last = this.index.header.lastUid
     const mine = this.#recent[this.#recent.length - 1]
-    const from = Math.max(recentUid(this.store, this.index.header, this.userid), mine?.last ?? 0) + 1
+    const from = Math.max(claimedUid(this.store, this.index.header, this.userid), mine?.last ?? 0) + 1
     if (from > last) return
     if (mine && mine.last + 1 === from) this.#recent[this.#recent.length - 1] = { first: mine.first, last }
     else this.#recent.push({ first: from, last })
-    if (this.readOnly) return
-    this.recentNoted = markRecent(this.store, this.index.header, this.userid, last).catch((error: Error) => {
-      this.store.log.warning(`${this.index.header.name}: \\Recent cannot be noted: ${error.message}`)
-    })
+    if (!this.readOnly) this.recentNoted = claim(this.store, this.index.header, this.userid, last)
   }
 
   /** A guest's own \Seen has changed: read it again. */
@@ -280,14 +265,58 @@ export class Selected {
   }
 }
 
-/** Rows of a snapshot that may differ from an older one: those of blocks that are not the very same. */
-function* changedRows(before: MailboxIndex, now: MailboxIndex): Generator<number> {
+interface Expunged {
+  readonly now: Uint32Array
+  /** sequence numbers in the old view, ascending */
+  readonly gone: readonly number[]
+  /** the old view without them */
+  readonly kept: Uint32Array
+}
+
+/** As `differences` below, for what was expunged from a view. */
+const expunges = new WeakMap<Uint32Array, Expunged>()
+
+function expungedBetween(old: Uint32Array, now: Uint32Array): Expunged {
+  const known = expunges.get(old)
+  if (known?.now === now) return known
+  const gone: number[] = []
+  const kept = new Uint32Array(old.length)
+  let count = 0
+  let at = 0
+  for (let position = 0; position < old.length; position += 1) {
+    const uid = old[position]!
+    while (at < now.length && now[at]! < uid) at += 1
+    if (now[at] === uid) kept[count++] = uid
+    else gone.push(position + 1)
+  }
+  const found = { now, gone, kept: gone.length === 0 ? old : kept.slice(0, count) }
+  expunges.set(old, found)
+  return found
+}
+
+interface Difference {
+  readonly now: MailboxIndex
+  readonly rows: readonly number[]
+}
+
+/** The last difference asked for from each snapshot: sessions that go from one to the next share the work. */
+const differences = new WeakMap<MailboxIndex, Difference>()
+
+/** Rows of a snapshot that changed since an older one and are not expunged. Only blocks that are not the very same are looked at. */
+function changedRows(before: MailboxIndex, now: MailboxIndex): readonly number[] {
+  const known = differences.get(before)
+  if (known?.now === now) return known.rows
+  const since = before.header.highestModseq
   const old = new Set(before.blocks)
+  const rows: number[] = []
   let row = 0
   for (let block = 0; block < now.blocks.length; block += 1) {
     const nextUid = now.firstUids[block + 1]
     const end = nextUid === undefined ? now.length : now.lowerBound(nextUid)
-    if (!old.has(now.blocks[block]!)) for (let at = row; at < end; at += 1) yield at
+    if (!old.has(now.blocks[block]!))
+      for (let at = row; at < end; at += 1) if (now.modseq(at) > since && !now.isExpunged(at)) rows.push(at)
     row = end
   }
+  differences.set(before, { now, rows })
+  return rows
 }

@@ -2,6 +2,7 @@
  * One client's conversation: reads commands, runs them one after the other, tells changes at the moments the protocol
  * allows. Knows who is logged in and what is selected; everything else is the commands' matter.
  */
+import { setMaxListeners } from 'node:events'
 import { ArgumentReader } from '../../lib/imap/argument_reader.js'
 import { Namespace } from '../../lib/mailbox/names.js'
 import { type Connection, ConnectionClosedError, LineTooLongError, TimeoutError } from '../../lib/net/connection.js'
@@ -52,6 +53,7 @@ export class Session {
     const stop = () => {
       if (this.#idle) this.goodbye('Server shutting down')
     }
+    setMaxListeners(0, service.stopping) // one or two for each connection of the process
     service.stopping.addEventListener('abort', stop)
     try {
       reply.untagged(`OK [CAPABILITY ${this.imapd.greetingCapabilities(this)}] ${this.imapd.greeting}`)

@@ -97,4 +97,5 @@ if (directory && program?.endsWith('/test/imapd/server.js')) {
   const server = await startServer(directory)
   fs.writeFileSync(path.join(directory, 'port'), String(server.port))
   process.stdout.write(`${server.port}\n`)
+  process.on('SIGTERM', () => void server.close().then(() => process.exit(0)))
 }

@@ -12,6 +12,8 @@ import type { Selected } from '../selected.js'
 
 /** Summaries read from the index at once. */
 const BATCH = 64
+/** Small files being read while an earlier one is written. */
+const AHEAD = 6
 
 /** Sets \Seen where asking for bodies does that. @returns the UIDs that became \Seen */
 async function markSeen(context: CommandContext, selected: Selected, uids: number[]): Promise<ReadonlySet<number>> {
@@ -47,17 +49,35 @@ async function fetchRange(
   const { connection } = context.session
   let missing: MessageFileError | undefined
   const summaries = needsSummaries(request)
+  const files = request.sections.some(({ item }) => item !== 'HEADER.FIELDS')
   for (let from = first; from < end; from += BATCH) {
     const to = Math.min(from + BATCH, end)
     // no cursor of the database stays open over an await
     const caches = summaries
       ? new Map(store.readCaches(selected.id, selected.view[from]!, selected.view[to - 1]!))
       : undefined
-    for (let position = from; position < to; position += 1) {
+    const sources = new Map<number, MessageSource>()
+    const sourceAt = (position: number): MessageSource | undefined => {
       const uid = selected.view[position]!
       const row = selected.index.findUid(uid)
-      if (row < 0) continue // expunged for good by another session; told at the next chance
-      const source = new MessageSource(store, selected.header, uid, selected.index.size(row), caches?.get(uid))
+      if (row < 0) return undefined // expunged for good by another session; told at the next chance
+      let source = sources.get(position)
+      if (!source) {
+        source = new MessageSource(store, selected.header, uid, selected.index.size(row), caches?.get(uid))
+        sources.set(position, source)
+      }
+      return source
+    }
+    for (let position = from; position < to; position += 1) {
+      if (files) {
+        const last = Math.min(position + AHEAD, to - 1)
+        for (let next = position === from ? from : last; next <= last; next += 1) sourceAt(next)?.readAhead()
+      }
+      const source = sourceAt(position)
+      if (!source) continue
+      const row = selected.index.findUid(source.uid)
+      const { uid } = source
+      sources.delete(position)
       try {
         const written = writeMessage(
           connection,

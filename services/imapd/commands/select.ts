@@ -1,4 +1,5 @@
 /** SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2). */
+import type { MailboxIndex } from '../../../lib/store/store.js'
 import { type Command, define, LOGGED_IN } from '../command.js'
 import { NO_MAILBOX, No } from '../errors.js'
 import { mustFind } from '../mailboxes.js'
@@ -8,9 +9,22 @@ import type { Session } from '../session.js'
 /** Rights that let a session change something. */
 const WRITING = 'swite'
 
-/** Sequence number of the first message that is not read; 0 if none. */
+/** By snapshot, for those whose \Seen stands in the records. */
+const firstUnseenOf = new WeakMap<MailboxIndex, number>()
+
+/** Sequence number of the first message that is not read; 0 if none. The view must be that of the snapshot. */
 function firstUnseen(selected: Selected): number {
-  if (!selected.guestSeen && selected.header.unseen === 0) return 0
+  if (selected.guestSeen) return scanUnseen(selected)
+  if (selected.header.unseen === 0) return 0
+  let first = firstUnseenOf.get(selected.index)
+  if (first === undefined) {
+    first = scanUnseen(selected)
+    firstUnseenOf.set(selected.index, first)
+  }
+  return first
+}
+
+function scanUnseen(selected: Selected): number {
   const { index } = selected
   for (let row = 0; row < index.length; row += 1) {
     if (!index.isExpunged(row) && !selected.isSeen(row)) return selected.sequenceOf(index.uid(row))

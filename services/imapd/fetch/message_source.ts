@@ -7,11 +7,13 @@ import { MessageCache, summarize } from '../../../lib/message/summary.js'
 import type { MailboxHeader, MailStore } from '../../../lib/store/store.js'
 
 const WHOLE_BELOW = 512 * 1024
+const AHEAD_BELOW = 64 * 1024
 const PIECE = 128 * 1024
 
 export class MessageSource {
   #cache: MessageCache | undefined
   #whole: Buffer | undefined
+  #ahead: Promise<Buffer> | undefined
   #file: FileHandle | undefined
 
   constructor(
@@ -40,10 +42,18 @@ export class MessageSource {
     return this.#cache
   }
 
+  /** Begins to read a small file that will be wanted soon. */
+  readAhead(): void {
+    if (this.size > AHEAD_BELOW || this.#whole || this.#ahead) return
+    this.#ahead = this.store.readMessage(this.mailbox, this.uid)
+    this.#ahead.catch(() => undefined) // told by open
+  }
+
   /** Makes sure that the file can be read. @throws {MessageFileError} */
   async open(): Promise<void> {
     if (this.#whole || this.#file) return
-    if (this.size <= WHOLE_BELOW) this.#whole = await this.store.readMessage(this.mailbox, this.uid)
+    if (this.#ahead) this.#whole = await this.#ahead
+    else if (this.size <= WHOLE_BELOW) this.#whole = await this.store.readMessage(this.mailbox, this.uid)
     else this.#file = await this.store.openMessage(this.mailbox, this.uid)
   }
 
@@ -84,6 +94,7 @@ export class MessageSource {
     await this.#file?.close()
     this.#file = undefined
     this.#whole = undefined
+    this.#ahead = undefined
   }
 }
 
