@@ -1,6 +1,6 @@
 /** Mailboxes by the names clients use, seen only by those who may: without the right to look one up it does not exist. */
 import { type Rights, rightsOf } from '../../lib/mailbox/acl.js'
-import { nameProblem, ownerOf, parentOf } from '../../lib/mailbox/names.js'
+import { isDeleted, nameProblem, ownerOf, parentOf } from '../../lib/mailbox/names.js'
 import type { MailboxHeader } from '../../lib/store/store.js'
 import { DENIED, NO_MAILBOX, No } from './errors.js'
 import type { Session } from './session.js'
@@ -19,6 +19,8 @@ export function rightsIn(session: Session, header: MailboxHeader): Rights {
 export function lookUp(session: Session, name: string): Found | undefined {
   const header = session.imapd.store.mailbox(name)
   if (!header || !isShown(header)) return undefined
+  // what delayed deletion keeps is the administrators' to see
+  if (isDeleted(name) && !session.isAdmin) return undefined
   const rights = rightsIn(session, header)
   return rights.has('l') || ownerOf(name) === session.user ? { header, rights } : undefined
 }

@@ -1,5 +1,5 @@
 /** sync_client: the master's end of Cyrus replication (csync.md §11): users or mailboxes when told, or rolling after the replication log. */
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Config } from '../../lib/config/config.js'
 import { Namespace } from '../../lib/mailbox/names.js'
@@ -251,7 +251,19 @@ function goesToBackground(): boolean {
   }
 }
 
+/** A master of ours keeps a START program up that asks for it, which is better than a background nobody looks at (master/start_section.ts). */
+function isAdopted(): boolean {
+  if (process.env.CYRUS_ADOPT !== '1') return false
+  try {
+    writeSync(3, 'adopt\n')
+    return true
+  } catch {
+    return false
+  }
+}
+
 if (goesToBackground()) {
+  if (isAdopted()) process.exit(Exit.Ok)
   rememberMaster()
   process.exit(await startInBackground({ ownSession: false }))
 } else {

@@ -5,8 +5,9 @@
  * only repeats work. When the replica goes away, connecting is tried again with growing pauses; nothing is lost. An item that fails is tried
  * again with growing pauses of its own and holds up no other.
  */
-import { type FSWatcher, watch } from 'node:fs'
 import { stat, unlink } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { type FSWatcher, watch } from 'chokidar'
 import type { Logger } from '../../process/log.js'
 import type { LogFiles } from '../log_file.js'
 import { runLog } from './log_run.js'
@@ -85,7 +86,7 @@ class Roller {
   }
 
   async end(): Promise<void> {
-    this.#watcher?.close()
+    await this.#watcher?.close()
     await this.#session?.peer.exit()
   }
 
@@ -193,16 +194,20 @@ class Roller {
 
   #watch(): void {
     const { files, log } = this.#options
-    try {
-      this.#watcher = watch(files.directory, (_event, name) => {
-        if (name !== null && name !== 'log') return
-        this.#noticed = true
-        this.#wake?.()
-      })
-      this.#watcher.on('error', () => {})
-    } catch (error) {
-      log.warning(`cannot watch ${files.directory}: ${(error as Error).message}; looking every ${LOOK_EVERY / 1000} s`)
+    const notice = (path: string): void => {
+      if (basename(path) !== 'log') return
+      this.#noticed = true
+      this.#wake?.()
     }
+    // a log that is renamed away and written anew at once is no change to chokidar; the kernel's own word (`raw`) comes at once and always
+    this.#watcher = watch(files.directory, { depth: 0, ignoreInitial: true, atomic: false })
+      .on('all', (_event, path) => notice(path))
+      .on('raw', (_event, path) => notice(path ?? 'log'))
+      .on('error', (error) => {
+        log.warning(
+          `cannot watch ${files.directory}: ${(error as Error).message}; looking every ${LOOK_EVERY / 1000} s`,
+        )
+      })
   }
 
   async #shutDown(): Promise<boolean> {
