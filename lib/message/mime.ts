@@ -11,6 +11,7 @@ import {
   parseLanguages,
   type TypedValue,
 } from './content_fields.js'
+import { decodeHeader } from './encoded_words.js'
 import { type HeaderField, headerFields, unfolded } from './header_fields.js'
 
 export interface Entity {
@@ -68,6 +69,13 @@ export function fieldText(entity: Entity, name: string): string | null {
 
 function rawValue(header: string, field: HeaderField): string {
   return header.slice(field.valueStart, field.end)
+}
+
+/** Some old mail programs sent the whole field as an encoded word; Cyrus reads that. */
+function readableType(value: string): string {
+  if (!value.trimStart().startsWith('=?')) return value
+  const decoded = decodeHeader(value)
+  return /^[\x00-\x7f]*$/.test(decoded) ? decoded : value
 }
 
 class MimeParser {
@@ -133,7 +141,7 @@ class MimeParser {
     for (const field of fields) {
       if (!field.name.startsWith('content-')) continue
       if (field.name === 'content-type') {
-        type = parseContentType(rawValue(header, field))
+        type = parseContentType(readableType(rawValue(header, field)))
       } else if (field.name === 'content-transfer-encoding') {
         encoding = parseEncoding(rawValue(header, field))
       } else if (field.name === 'content-disposition') {

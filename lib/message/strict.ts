@@ -49,7 +49,7 @@ export class MessageCheck {
     } else if (this.#where === 'line start') {
       this.#from = byte === FROM_LINE[0] ? 1 : 0
       this.#where = byte === SP || byte === TAB ? 'rest of line' : 'name'
-      if (byte === COLON || byte < SP) this.#badHeader()
+      if (this.#where === 'name' && (byte === COLON || byte < SP)) this.#badHeader()
     } else if (this.#where === 'name') {
       if (byte === COLON) this.#where = 'rest of line'
       else if (this.#from > 0 && byte === FROM_LINE[this.#from]) this.#fromLine()

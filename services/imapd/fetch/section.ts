@@ -8,6 +8,20 @@ export type SectionData = { start: number; length: number } | Buffer | undefined
 
 const CRLF = Buffer.from('\r\n')
 
+/**
+ * The same without waiting, where the summary at hand is enough and no file is needed.
+ * @returns null when it is not
+ */
+export function locateAtHand(source: MessageSource, request: SectionRequest): Buffer | undefined | null {
+  const cache = source.cacheAtHand
+  if (!cache) return null
+  if (request.item === 'HEADER.FIELDS' && request.path.length === 0) {
+    const fields = cache.headers(request.fields)
+    return fields ? (cut(Buffer.concat([fields, CRLF]), request) as Buffer) : null
+  }
+  return cache.part(request.path) ? null : undefined
+}
+
 /** @throws {MessageFileError} when the file is needed and missing */
 export async function locate(source: MessageSource, request: SectionRequest): Promise<SectionData> {
   const { path, item } = request

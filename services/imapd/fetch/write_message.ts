@@ -7,7 +7,7 @@ import type { MessageCache } from '../../../lib/message/summary.js'
 import type { Connection } from '../../../lib/net/connection.js'
 import type { Selected } from '../selected.js'
 import type { MessageSource } from './message_source.js'
-import { locate, type SectionData } from './section.js'
+import { locate, locateAtHand, type SectionData } from './section.js'
 
 interface Place {
   readonly row: number
@@ -31,12 +31,44 @@ export function writeMessage(
 ): Promise<void> | undefined {
   const { cacheAtHand } = source
   const needsCache = request.envelope || request.body || request.bodystructure
-  if (request.sections.length === 0 && (!needsCache || cacheAtHand)) {
-    writeHead(connection, selected, place, request, forceFlags, cacheAtHand)
-    connection.write(END)
-    return undefined
+  if (!needsCache || cacheAtHand) {
+    const atHand = sectionsAtHand(source, request)
+    if (atHand) {
+      let some = writeHead(connection, selected, place, request, forceFlags, cacheAtHand)
+      request.sections.forEach((section, n) => {
+        writeLabel(connection, section, some)
+        writeBytes(connection, atHand[n])
+        some = true
+      })
+      connection.write(END)
+      return undefined
+    }
   }
   return writeWithBodies(connection, selected, place, source, request, forceFlags, needsCache)
+}
+
+/** All sections, if none of them needs the file. */
+function sectionsAtHand(source: MessageSource, { sections }: FetchRequest): (Buffer | undefined)[] | undefined {
+  const found: (Buffer | undefined)[] = []
+  for (const section of sections) {
+    const data = locateAtHand(source, section)
+    if (data === null) return undefined
+    found.push(data)
+  }
+  return found
+}
+
+function writeLabel(connection: Connection, { label }: SectionRequest, some: boolean): void {
+  connection.write(Buffer.from(`${some ? ' ' : ''}${label} `, 'latin1'))
+}
+
+function writeBytes(connection: Connection, data: Buffer | undefined): void {
+  if (!data) {
+    connection.write('NIL')
+    return
+  }
+  connection.write(literalHead(data.length))
+  connection.write(data)
 }
 
 /** Everything that is not a section, in front of the closing parenthesis. */
@@ -86,8 +118,8 @@ async function writeWithBodies(
       sections.push([section, data])
     }
     let some = writeHead(connection, selected, place, request, forceFlags, cache)
-    for (const [{ label }, data] of sections) {
-      connection.write(Buffer.from(`${some ? ' ' : ''}${label} `, 'latin1'))
+    for (const [section, data] of sections) {
+      writeLabel(connection, section, some)
       some = true
       await writeSection(connection, source, data)
     }
@@ -98,15 +130,11 @@ async function writeWithBodies(
 }
 
 async function writeSection(connection: Connection, source: MessageSource, data: SectionData): Promise<void> {
-  if (!data) {
-    connection.write('NIL')
+  if (!data || Buffer.isBuffer(data)) {
+    writeBytes(connection, data)
     return
   }
   connection.write(literalHead(data.length))
-  if (Buffer.isBuffer(data)) {
-    connection.write(data)
-    return
-  }
   if (data.length === 0) return
   for await (const piece of source.pieces(data.start, data.length)) {
     connection.write(piece)

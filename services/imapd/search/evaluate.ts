@@ -158,14 +158,15 @@ async function testWholeHeader(source: MessageSource, value: string): Promise<bo
   return searchForm(headerText(await source.bytes(headerStart, headerSize))).includes(value)
 }
 
-/** Bodies of text, decoded, and the headers of messages within. */
+/** Bodies of text, decoded, and the headers of all parts, as Cyrus searches them. */
 async function testBody(source: MessageSource, value: string): Promise<boolean> {
   const cache = await source.cache()
-  let within = false
+  let isWhole = true
   for (const part of cache.parts()) {
-    if (within && searchForm(headerText(await source.bytes(part.headerStart, part.headerSize))).includes(value))
-      return true
-    within = part.kind === 'message'
+    const { headerStart, headerSize } = part
+    const own = isWhole ? '' : searchForm(headerText(await source.bytes(headerStart, headerSize)))
+    if (own !== '' && own.includes(value)) return true
+    isWhole = false
     if (part.kind !== 'text') continue
     const body = decodeBody(await source.bytes(part.bodyStart, part.bodySize), part.encoding)
     if (body && searchForm(decodeCharset(body, part.charset)).includes(value)) return true
