@@ -150,6 +150,7 @@ set folder=imap://127.0.0.1:${port}
 set spoolfile=imap://127.0.0.1:${port}/INBOX
 set sort=mailbox-order
 unset header_cache
+unset resolve
 set wait_key=no
 `,
   )

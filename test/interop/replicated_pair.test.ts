@@ -1,9 +1,6 @@
 /** The scenario of `make demo` on every topology, and with each end of the replication killed in the middle: equal at the end, by itself. */
 import t, { type Test } from 'tap'
-import { compareUntilEqual } from '../lab/compare.js'
 import { Lab, type LabOptions } from '../lab/lab.js'
-import { LmtpClient } from '../lab/lmtp_client.js'
-import { sampleMessage } from '../lab/messages.js'
 import { needsCyrus } from '../lab/needs.js'
 import { runScenario, type ScenarioOptions } from '../lab/scenario.js'
 
@@ -51,28 +48,3 @@ t.test('ours to Cyrus 3.6.1', async (t) => {
 t.test('Cyrus 3.6.1 to ours', async (t) => {
   if (needsCyrus(t)) await play(t, 'cyrus_to_ours.ini')
 })
-t.test('the replica down for a while: nothing is lost, and it catches up when it is back', async (t) => {
-  const lab = await Lab.start('pair.ini', { users: ['alice'] })
-  t.teardown(() => lab.stop())
-  await playOutage(t, lab)
-})
-
-async function playOutage(t: Test, lab: Lab): Promise<void> {
-  await lab.createUsers()
-  const lmtp = await LmtpClient.connect(lab.master.ports.lmtp)
-  for (let n = 0; n < 30; n++) {
-    if (n === 10) await lab.replica.crash()
-    if (n === 20) await lab.master.crash()
-    if (n === 20) {
-      await lab.master.start()
-      lmtp.socket.destroy()
-    }
-    const client = n < 20 ? lmtp : await LmtpClient.connect(lab.master.ports.lmtp)
-    t.match(await client.deliver(sampleMessage(n), 'alice'), [/^250/])
-    if (n >= 20) await client.quit()
-  }
-  await lab.replica.start()
-  const { differences, messages } = await compareUntilEqual(lab, 60)
-  t.same(differences, [])
-  t.equal(messages, 30)
-}

@@ -94,7 +94,8 @@ export class Lab {
   /** Makes the INBOX of every user, as an administrator does. */
   async createUsers(instance: Instance = this.master, users: readonly string[] = this.topology.users): Promise<void> {
     const admin = await this.login(ADMIN.user, instance, ADMIN.password)
-    for (const user of users) await admin.ok(`CREATE user/${user}`)
+    const separator = instance.plan.imapd.unixhierarchysep === 'no' ? '.' : '/'
+    for (const user of users) await admin.ok(`CREATE user${separator}${user}`)
     await admin.logout()
   }
 
