@@ -112,6 +112,12 @@ async function serve(options: MasterOptions, logOpened: (log: Logger) => void): 
     })
   }
   process.on('SIGHUP', () => void supervisor.reload())
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => {
+      log.error(`fatal: ${error instanceof Error ? error.stack : String(error)}`)
+      void supervisor.shutdown('an error of its own').finally(() => process.exit(Exit.Software))
+    })
+  }
   process.on('SIGALRM', () => undefined)
   process.on('SIGPIPE', () => undefined)
   await supervisor.startWaiting()

@@ -270,7 +270,9 @@ export class Supervisor {
     if (ended === undefined) return
     const { child, was } = ended
     const killed = signal !== null || code === Exit.TempFail
-    if (signal !== null) this.#log.error(`process ${child.what} pid ${pid} was ended by ${signal}`)
+    if (signal === 'SIGTERM' && this.#stopping !== undefined)
+      this.#log.debug(`process ${child.what} pid ${pid} ended by SIGTERM`)
+    else if (signal !== null) this.#log.error(`process ${child.what} pid ${pid} was ended by ${signal}`)
     else if (code !== 0 && code !== Exit.TempFail) {
       this.#log.warning(`process ${child.what} pid ${pid} exited, status ${code}`)
     }

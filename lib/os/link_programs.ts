@@ -21,10 +21,11 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /**
- * V8 flags for long-lived programs of which many run at once. Measured with a service of an LMDB store, after some connections: the young
- * generation's default of 16 MB a half-space is most of a busy process's private memory.
+ * V8 flags for long-lived programs of which many run at once. Measured with lmtpd after 1,500 deliveries over 60 connections: 57 MB private
+ * memory without flags, 48 MB with the small young generation, 40 MB with both, at the same rate. (`--jitless` and a smaller thread pool
+ * of V8's saved little more and cost up to half of the rate.)
  */
-const NODE_FLAGS = ['--max-semi-space-size=2']
+const NODE_FLAGS = ['--max-semi-space-size=2', '--optimize-for-size']
 
 /** Threads for file I/O and database commits: a service keeps one of them waiting for connections. */
 const POOL_THREADS = 6
