@@ -80,12 +80,12 @@ export async function firstSync(lab: Lab, messages: number): Promise<Figures> {
   const [user] = lab.topology.users as [string]
   await lmtpFill(lab, user, messages)
   const begun = now()
-  lab.master.run('sync_client', '-u', user)
+  await lab.master.run('sync_client', '-u', user)
   const took = now() - begun
   const result = await compareUntilEqual(lab, 5, [user])
   if (result.differences.length > 0) throw new Error(`after sync_client -u: ${result.differences[0]}`)
   const again = now()
-  lab.master.run('sync_client', '-u', user)
+  await lab.master.run('sync_client', '-u', user)
   return {
     [`sync_client -u, ${messages} messages`]: { value: took / 1000, unit: 's', more: false },
     'sync_client -u again': { value: now() - again, unit: 'ms', more: false },

@@ -1,5 +1,5 @@
 /** One throw-away instance: its directory, configuration, passwords, master process. Same face for ours and for the real Cyrus. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
@@ -12,6 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { execa, execaSync } from 'execa'
 import { type Account, program, runAs } from './software.js'
 import type { InstancePlan, Service } from './topology.js'
 import { isListening, waitFor } from './wait.js'
@@ -81,10 +82,7 @@ export class Instance {
 
   setPassword(user: string, password: string): void {
     const file = join(this.directory, 'sasldb2')
-    execFileSync(this.program('saslpasswd2'), ['-p', '-c', '-f', file, '-u', 'localhost', user], {
-      input: password,
-      stdio: ['pipe', 'ignore', 'pipe'],
-    })
+    execaSync(this.program('saslpasswd2'), ['-p', '-c', '-f', file, '-u', 'localhost', user], { input: password })
     if (this.account !== undefined) chownSync(file, this.account.uid, this.account.gid)
     chmodSync(file, 0o600)
   }
@@ -237,16 +235,15 @@ export class Instance {
       })
   }
 
-  /** Runs one of the instance's programs to its end, as its user. */
-  run(name: string, ...args: string[]): string {
+  /** Runs one of the instance's programs to its end, as its user. @returns its output @throws with its stderr unless it exits with 0 */
+  async run(name: string, ...args: string[]): Promise<string> {
     const { account } = this
-    return execFileSync(this.program(name), ['-C', this.imapdConf, ...args], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
+    const { stdout } = await execa(this.program(name), ['-C', this.imapdConf, ...args], {
+      stdin: 'ignore',
       cwd: this.directory,
-      ...(account && { uid: account.uid, gid: account.gid }),
-      env: { ...process.env, ...(account && { USER: account.name, HOME: this.directory }) },
+      ...(account && { uid: account.uid, gid: account.gid, env: { USER: account.name, HOME: this.directory } }),
     })
+    return stdout
   }
 
   /** Clean shutdown; resolves when master is gone. */
