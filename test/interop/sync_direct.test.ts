@@ -22,9 +22,9 @@ for (const topology of ['ours_to_cyrus.ini', 'cyrus_to_ours.ini']) {
     const client = await lab.login('alice')
     const admin = await lab.login(ADMIN.user, lab.master, ADMIN.password)
     const sync = async (what: string): Promise<void> => {
-      const first = readCommandResult(lab.master, 'sync_client', '-v', '-u', 'alice')
+      const first = await readCommandResult(lab.master, 'sync_client', '-v', '-u', 'alice')
       t.equal(first.status, 0, `${what}: done\n${first.output}`)
-      const second = readCommandResult(lab.master, 'sync_client', '-v', '-u', 'alice')
+      const second = await readCommandResult(lab.master, 'sync_client', '-v', '-u', 'alice')
       t.match(second, { status: 0, output: /^USER alice$/m }, `${what}: looked again`)
       t.notMatch(
         second.output,

@@ -1,15 +1,15 @@
 /** Runs a program of an instance and tells how it ended, whatever that was. Not a test. */
 import type { Instance } from '../lab/instance.js'
 
-export function readCommandResult(
+export async function readCommandResult(
   instance: Instance,
   program: string,
   ...args: string[]
-): { status: number; output: string } {
+): Promise<{ status: number; output: string }> {
   try {
-    return { status: 0, output: instance.run(program, ...args) }
+    return { status: 0, output: await instance.run(program, ...args) }
   } catch (error) {
-    const { status, stdout, stderr } = error as { status?: number; stdout?: string; stderr?: string }
-    return { status: status ?? -1, output: `${stdout ?? ''}${stderr ?? ''}` }
+    const { exitCode, stdout, stderr } = error as { exitCode?: number; stdout?: string; stderr?: string }
+    return { status: exitCode ?? -1, output: `${stdout ?? ''}${stderr ?? ''}` }
   }
 }
