@@ -4,6 +4,7 @@
  */
 import { UnknownCharsetError } from '../../lib/imap/search_keys.js'
 import { ImapSyntaxError } from '../../lib/imap/syntax_error.js'
+import { UnknownRightError } from '../../lib/mailbox/access.js'
 import { BadNameError, ForbiddenError } from '../../lib/mailbox/folders.js'
 import { OverQuotaError } from '../../lib/mailbox/quota.js'
 import {
@@ -31,6 +32,7 @@ export const DENIED = 'Permission denied'
 export function answerFor(error: unknown): { status: 'NO' | 'BAD'; text: string } | undefined {
   if (error instanceof No) return { status: 'NO', text: error.message }
   if (error instanceof Bad || error instanceof ImapSyntaxError) return { status: 'BAD', text: oneLine(error.message) }
+  if (error instanceof UnknownRightError) return { status: 'BAD', text: oneLine(error.message) }
   if (error instanceof UnknownCharsetError) return { status: 'NO', text: `[BADCHARSET] ${error.message}` }
   if (error instanceof MailboxGoneError) return { status: 'NO', text: `[NONEXISTENT] ${NO_MAILBOX}` }
   if (error instanceof MailboxExistsError) return { status: 'NO', text: '[ALREADYEXISTS] Mailbox already exists' }

@@ -15,7 +15,20 @@ export const VERSION = '0.1.0'
 /** Before login: what a client needs to log in. */
 const FIRST = ['IMAP4rev1', 'LITERAL+', 'ID', 'ENABLE']
 /** What works once logged in, and nothing that does not. */
-const ALWAYS = [...FIRST, 'CHILDREN', 'IDLE', 'MOVE', 'NAMESPACE', 'STATUS=SIZE', 'UIDPLUS', 'UNSELECT', 'WITHIN']
+const ALWAYS = [
+  ...FIRST,
+  'ACL',
+  'CHILDREN',
+  'IDLE',
+  'MOVE',
+  'NAMESPACE',
+  'QUOTA',
+  'RIGHTS=kxten',
+  'STATUS=SIZE',
+  'UIDPLUS',
+  'UNSELECT',
+  'WITHIN',
+]
 
 export class Imapd {
   /** What follows the capabilities in the greeting. */

@@ -13,18 +13,24 @@ import { deleteCommand } from './commands/delete.js'
 import { enable } from './commands/enable.js'
 import { expunge } from './commands/expunge.js'
 import { fetch } from './commands/fetch.js'
+import { getacl } from './commands/getacl.js'
+import { getquota, getquotaroot } from './commands/getquota.js'
 import { id } from './commands/id.js'
 import { idle } from './commands/idle.js'
 import { list } from './commands/list.js'
+import { listrights } from './commands/listrights.js'
 import { login } from './commands/login.js'
 import { logout } from './commands/logout.js'
 import { lsub } from './commands/lsub.js'
 import { move } from './commands/move.js'
+import { myrights } from './commands/myrights.js'
 import { namespace } from './commands/namespace.js'
 import { noop } from './commands/noop.js'
 import { rename } from './commands/rename.js'
 import { search } from './commands/search.js'
 import { examine, select } from './commands/select.js'
+import { deleteacl, setacl } from './commands/setacl.js'
+import { setquota } from './commands/setquota.js'
 import { starttls } from './commands/starttls.js'
 import { status } from './commands/status.js'
 import { store } from './commands/store.js'
@@ -33,6 +39,14 @@ import { unselect } from './commands/unselect.js'
 
 const COMMANDS = new Map<string, Command>(
   [
+    deleteacl,
+    getacl,
+    getquota,
+    getquotaroot,
+    listrights,
+    myrights,
+    setacl,
+    setquota,
     append, authenticate, capability, check, close, compress, copy, create, deleteCommand, enable, examine, expunge, fetch,
     id, idle, list, login, logout, lsub, move, namespace, noop, rename, search, select, starttls, status, store, subscribe,
     unselect, unsubscribe,

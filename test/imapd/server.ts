@@ -37,8 +37,7 @@ export async function startServer(directory: string, extra = ''): Promise<TestSe
 partition-default: ${directory}/spool
 servername: localhost
 admins: cyrus
-allowplaintext: yes
-failedloginpause: 0
+${extra.includes('allowplaintext') ? '' : 'allowplaintext: yes\n'}failedloginpause: 0
 ${extra.includes('altnamespace') ? '' : 'unixhierarchysep: no\naltnamespace: no\n'}sasl_mech_list: PLAIN LOGIN
 ${extra}`,
   )

@@ -1,0 +1,66 @@
+/** SETACL and DELETEACL (RFC 4314 §3.1, §3.2). */
+import { changedAcl, type RightsChange, setAcl } from '../../../lib/mailbox/access.js'
+import { parseAcl } from '../../../lib/mailbox/acl.js'
+import { ownerOf } from '../../../lib/mailbox/names.js'
+import { canonicalUser } from '../../../lib/sasl/identity.js'
+import { define, LOGGED_IN } from '../command.js'
+import { DENIED, No } from '../errors.js'
+import { mustFind } from '../mailboxes.js'
+import type { Session } from '../session.js'
+
+/** An identifier as ACLs hold it: a user id, `anyone`, `anonymous`, each perhaps with `-` before. @throws {No} */
+function identifierOf(session: Session, text: string): string {
+  const negative = text.startsWith('-') ? '-' : ''
+  const name = text.slice(negative.length)
+  if (/^(?:anyone|anonymous)$/i.test(name)) return negative + name.toLowerCase()
+  const user = canonicalUser(session.imapd.config, name)
+  if (user === undefined) throw new No('Invalid identifier')
+  return negative + user
+}
+
+async function change(session: Session, mailbox: string, text: string, rights: RightsChange): Promise<undefined> {
+  const { header } = mustFind(session, mailbox, 'a')
+  const identifier = identifierOf(session, text)
+  const owner = ownerOf(header.name)
+  await setAcl(session.imapd.store, header, (acl) => {
+    const changed = changedAcl(acl, identifier, rights)
+    const left = parseAcl(changed).find(([who]) => who === identifier)?.[1] ?? ''
+    // an owner cannot lock themselves out
+    if (identifier === owner && !session.isAdmin && !left.includes('a')) throw new No(`[NOPERM] ${DENIED}`)
+    return changed
+  })
+  return undefined
+}
+
+export const setacl = define<{ mailbox: string; identifier: string; rights: RightsChange }>({
+  name: 'SETACL',
+  states: LOGGED_IN,
+  tellsExpunged: true,
+  parse(args) {
+    args.space()
+    const mailbox = args.mailbox()
+    args.space()
+    const identifier = args.astring().toString('utf8')
+    args.space()
+    const text = args.astring().toString('latin1')
+    args.end()
+    const mode = text.startsWith('+') ? 'add' : text.startsWith('-') ? 'remove' : 'replace'
+    return { mailbox, identifier, rights: { mode, rights: mode === 'replace' ? text : text.slice(1) } }
+  },
+  run: ({ session }, { mailbox, identifier, rights }) => change(session, mailbox, identifier, rights),
+})
+
+export const deleteacl = define<{ mailbox: string; identifier: string }>({
+  name: 'DELETEACL',
+  states: LOGGED_IN,
+  tellsExpunged: true,
+  parse(args) {
+    args.space()
+    const mailbox = args.mailbox()
+    args.space()
+    const identifier = args.astring().toString('utf8')
+    args.end()
+    return { mailbox, identifier }
+  },
+  run: ({ session }, { mailbox, identifier }) => change(session, mailbox, identifier, { mode: 'replace', rights: '' }),
+})

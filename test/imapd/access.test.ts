@@ -1,0 +1,137 @@
+/** ACL (RFC 4314) and QUOTA (RFC 2087); the answers are those of Cyrus 3.6.1. */
+import t from 'tap'
+import { fixture, LOGIN } from './fixture.js'
+
+t.test('ACL', async (t) => {
+  const { conversation } = await fixture(t)
+  await conversation.play(`${LOGIN}
+    A> 1 GETACL INBOX
+    A< * ACL INBOX alice lrswipkxtecdan
+    A< 1 OK Completed
+    A> 2 SETACL INBOX bob lrs
+    A< 2 OK Completed
+    A> 3 SETACL INBOX bob +k
+    A< 3 OK Completed
+    A> 4 SETACL INBOX Bob -r
+    A< 4 OK Completed
+    A> 5 GETACL INBOX
+    A< * ACL INBOX alice lrswipkxtecdan bob lskc
+    A< 5 OK Completed
+    A> 6 SETACL INBOX bob d
+    A< 6 OK Completed
+    A> 7 SETACL INBOX anyone p
+    A< 7 OK Completed
+    A> 8 SETACL INBOX -bob w
+    A< 8 OK Completed
+    A> 9 GETACL INBOX
+    A< * ACL INBOX alice lrswipkxtecdan bob ted anyone p -bob w
+    A< 9 OK Completed
+    A> 10 DELETEACL INBOX bob
+    A< 10 OK Completed
+    A> 11 DELETEACL INBOX nobody
+    A< 11 OK Completed
+    A> 12 SETACL INBOX bob lrz
+    A< 12 BAD The z right is not supported
+    A> 13 SETACL INBOX bo/b lr
+    A< 13 NO Invalid identifier
+    A> 14 SETACL INBOX alice lr
+    A< 14 NO [NOPERM] Permission denied
+    A> 15 SETACL nonexistent bob lr
+    A< 15 NO [NONEXISTENT] Mailbox does not exist
+    A> 16 GETACL user.bob
+    A< 16 NO [NONEXISTENT] Mailbox does not exist
+    A> 17 MYRIGHTS INBOX
+    A< * MYRIGHTS INBOX lrswipkxtecdan
+    A< 17 OK Completed
+    A> 18 LISTRIGHTS INBOX bob
+    A< * LISTRIGHTS INBOX bob "" l r s w i p k x t e c d a n
+    A< 18 OK Completed
+    A> 19 SETACL INBOX bob lrswi
+    A< 19 OK Completed
+    B> 1 LOGIN bob testpw
+    B< 1 OK …
+    B> 2 MYRIGHTS user.alice
+    B< * MYRIGHTS user.alice lrsip
+    B< 2 OK Completed
+    B> 3 SETACL user.alice bob lrswipkxtecdan
+    B< 3 NO [NOPERM] Permission denied
+    B> 4 APPEND user.alice (\\Seen \\Flagged kw) {14+}\\r\\nSubject: x\\r\\n\\r\\n
+    B< 4 OK [APPENDUID … 1] Completed
+    B> 5 EXAMINE user.alice
+    B< * 1 EXISTS
+    B< * 1 RECENT
+    B< * FLAGS …
+    B< * OK [PERMANENTFLAGS ()] Ok
+    B< * OK …
+    B< * OK …
+    B< 5 OK [READ-ONLY] Completed
+    B> 6 FETCH 1 FLAGS
+    B< * 1 FETCH (FLAGS (\\Recent \\Seen))
+    B< 6 OK Completed
+    R> 1 LOGIN cyrus testpw
+    R< 1 OK …
+    R> 2 SETACL user.bob alice lr
+    R< 2 OK Completed
+    A> 20 STATUS user.bob (MESSAGES)
+    A< * STATUS user.bob (MESSAGES 0)
+    A< 20 OK Completed
+  `)
+})
+
+t.test('quota', async (t) => {
+  const { conversation } = await fixture(t)
+  const message = '{14+}\\r\\nSubject: x\\r\\n\\r\\n'
+  await conversation.play(`${LOGIN}
+    R> 1 LOGIN cyrus testpw
+    R< 1 OK …
+    A> 1 GETQUOTAROOT INBOX
+    A< * QUOTAROOT INBOX
+    A< 1 OK Completed
+    A> 2 SETQUOTA INBOX (STORAGE 1)
+    A< 2 NO [NOPERM] Permission denied
+    A> 3 GETQUOTA INBOX
+    A< 3 NO [NOPERM] Permission denied
+    R> 2 SETQUOTA user.alice (STORAGE 10 MESSAGE 2)
+    R< 2 OK Completed
+    R> 3 GETQUOTA user.alice
+    R< * QUOTA user.alice (STORAGE 0 10 MESSAGE 0 2)
+    R< 3 OK Completed
+    R> 4 SETQUOTA user.alice (FOO 1)
+    R< 4 NO Unsupported quota resource
+    R> 5 SETQUOTA user.alice (STORAGE x)
+    R< 5 BAD Invalid quota list in Setquota at column …
+    R> 6 SETQUOTA nonexistent (STORAGE 1)
+    R< 6 NO [NONEXISTENT] Mailbox does not exist
+    R> 7 GETQUOTA nonexistent
+    R< 7 NO [NONEXISTENT] Quota root does not exist
+    A> 4 APPEND INBOX {20000}
+    A< 4 NO [OVERQUOTA] Over quota
+    A> 5 APPEND INBOX ${message}
+    A< 5 OK …
+    A> 6 CREATE INBOX.sub
+    A< 6 OK Completed
+    A> 7 APPEND INBOX.sub ${message}
+    A< 7 OK …
+    A> 8 APPEND INBOX ${message}
+    A< 8 NO [OVERQUOTA] Over quota
+    A> 9 SELECT INBOX
+    A< * 1 EXISTS
+    A< * 1 RECENT
+    A< * FLAGS …
+    A< * OK …
+    A< * OK …
+    A< * OK …
+    A< * OK …
+    A< 9 OK …
+    A> 10 COPY 1 INBOX.sub
+    A< 10 NO [OVERQUOTA] Over quota
+    A> 11 GETQUOTAROOT INBOX.sub
+    A< * QUOTAROOT INBOX.sub INBOX
+    A< * QUOTA INBOX (STORAGE 0 10 MESSAGE 2 2)
+    A< 11 OK Completed
+    R> 8 SETQUOTA user.alice ()
+    R< 8 OK Completed
+    A> 12 COPY 1 INBOX.sub
+    A< 12 OK …
+  `)
+})
