@@ -43,6 +43,8 @@ export async function runLog(
   stopping: () => boolean,
 ): Promise<string[]> {
   const { log } = session
+  // what the lines speak of is committed, but an open view of the database may be older
+  session.store.refresh()
   const plan = readLog(lines, (message) => log.error(message))
   const failed: string[] = []
   const users = new Set(plan.users)

@@ -148,6 +148,7 @@ export async function syncMailboxes(
 ): Promise<void> {
   const { store, peer, options } = session
   for (let round = 0; round < ROUNDS; round++) {
+    store.refresh()
     const ours = names
       .flatMap((name) => store.mailbox(name) ?? [])
       .filter(({ mbtype }) => !mbtype.includes('f') || peer.sieveMailbox)

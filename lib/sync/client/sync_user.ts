@@ -76,6 +76,7 @@ export async function syncUser(
   options.tell(`USER ${userid}`)
   for (let round = 0; round < ROUNDS; round++) {
     const theirs = await askUser(session, 'USER', userid)
+    store.refresh()
     if (store.mailbox(inboxOf(userid)) === undefined) {
       options.tell(`Does not exist locally ${userid}`)
       return

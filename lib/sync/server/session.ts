@@ -228,6 +228,8 @@ class Session {
     try {
       const command = (name === 'APPLY' ? APPLIES : GETS).get(key)
       if (command === undefined) throw new Refusal(Refused.protocol)
+      // other processes may have changed the store since
+      this.#context.store.refresh()
       await command(this.#context, item.value)
       return this.#say('OK success')
     } catch (error) {
