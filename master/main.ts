@@ -3,7 +3,7 @@
  * daemons up and is then ready for work until SIGTERM. The order is Cyrus 3.6.1's (reference: master.md §4), except that the pid file says who
  * we are, and `-d` returns, only once everything is up.
  */
-import { existsSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Config, ConfigError } from '../lib/config/config.js'
@@ -88,6 +88,13 @@ async function serve(options: MasterOptions, logOpened: (log: Logger) => void): 
   if (output !== 'ignore') process.env.CYRUS_LOG_STDERR = '1'
   const pidFile = PidFile.take(pidPath)
   becomeCyrusUser(config, { keepBind: true })
+  for (const name of ['socket', 'proc']) {
+    try {
+      mkdirSync(`${config.directory}/${name}`, { recursive: true, mode: 0o755 })
+    } catch (error) {
+      log.error(`cannot make ${config.directory}/${name}: ${(error as Error).message}`)
+    }
+  }
   const cores = `${config.directory}/cores`
   if (existsSync(cores)) process.chdir(cores)
   log.debug('process started')

@@ -8,6 +8,7 @@
  * connection's failure is logged and ends that connection only.
  */
 import { spawnSync } from 'node:child_process'
+import { setMaxListeners } from 'node:events'
 import { closeSync, existsSync, fstatSync } from 'node:fs'
 import net from 'node:net'
 import { hostname } from 'node:os'
@@ -102,6 +103,8 @@ class Service {
   constructor(definition: ServiceDefinition) {
     this.#definition = definition
     this.#log = openLog({ service: definition.program })
+    // one for each connection is no leak
+    setMaxListeners(0, this.#stopping.signal)
   }
 
   async run(): Promise<void> {

@@ -321,6 +321,14 @@ t.test('SIGTERM: an idle conversation is told and ended', async (t) => {
   t.equal(await lmtp.reply(), '')
 })
 
+t.test('a silent client is told and left', async (t) => {
+  const { connect } = await serve(t, { extra: 'lmtptxn_timeout: 1s' })
+  const lmtp = await connect()
+  await lmtp.reply()
+  t.equal(await lmtp.reply(), '421 4.4.1 bye idle for 1 seconds')
+  t.equal(await lmtp.reply(), '')
+})
+
 t.test('a hundred conversations at once', async (t) => {
   const { store, connect } = await serve(t)
   for (let n = 0; n < 5; n++) await createMailbox(store, `user.u${n}`)
