@@ -59,14 +59,14 @@ t.test('ACL', async (t) => {
     B< 4 OK [APPENDUID … 1] Completed
     B> 5 EXAMINE user.alice
     B< * 1 EXISTS
-    B< * 1 RECENT
+    B< * 0 RECENT
     B< * FLAGS …
     B< * OK [PERMANENTFLAGS ()] Ok
     B< * OK …
     B< * OK …
     B< 5 OK [READ-ONLY] Completed
     B> 6 FETCH 1 FLAGS
-    B< * 1 FETCH (FLAGS (\\Recent \\Seen))
+    B< * 1 FETCH (FLAGS (\\Seen))
     B< 6 OK Completed
     R> 1 LOGIN cyrus testpw
     R< 1 OK …
