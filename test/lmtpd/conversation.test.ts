@@ -1,5 +1,5 @@
 /** LMTP conversations over real sockets against a real store: replies, what is on disk after them, and many at once. */
-import { once } from 'node:events'
+import { once, setMaxListeners } from 'node:events'
 import { mkdtempSync, readdirSync, statSync } from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
@@ -72,6 +72,7 @@ class Lmtp {
 async function serve(t: Test, { extra = '', preauthorized = true } = {}): Promise<Server> {
   const { store, config } = await storeFixture(t, `servername: mail.test\nallowplaintext: yes\n${extra}`)
   const stop = new AbortController()
+  setMaxListeners(0, stop.signal)
   const session = { id: 'test-1-2-3-4', setUser() {}, setMailbox() {}, stopping: stop.signal }
   const service = { config, store, log: silent, preauthorized, version: '3.6.1-test' }
   const handle = (socket: net.Socket): void => void converse(service, new Connection(socket), session)
@@ -111,6 +112,13 @@ async function stored(store: MailStore, name: string): Promise<string[]> {
     messages.push((await store.readMessage(header, index.uid(row))).toString('latin1'))
   }
   return messages
+}
+
+/** What is in the staging area but for the empty files that the store keeps ready there. */
+async function leftovers(store: MailStore): Promise<string[]> {
+  await store.settled()
+  const staging = join(store.config.partitions().get('default')!, 'stage.')
+  return readdirSync(staging).filter((name) => statSync(join(staging, name)).size > 0)
 }
 
 const HEAD = 'Message-ID: <m@test>\r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\n'
@@ -189,8 +197,7 @@ t.test('each recipient has a reply, in order; the message is on disk once', asyn
   const file = (name: string): string => store.messagePath(store.mailbox(name)!, 1)
   t.equal(statSync(file('user.a')).ino, statSync(file('user.b.sub')).ino, 'one file, linked')
   t.equal(statSync(file('user.a')).mode & 0o777, 0o600)
-  const staging = join(store.config.partitions().get('default')!, 'stage.')
-  t.strictSame(readdirSync(staging), [], 'nothing is left in the staging area')
+  t.strictSame(await leftovers(store), [], 'nothing is left in the staging area')
 })
 
 t.test('a folder that the sender may not post to means the INBOX; AUTH= says who the sender is', async (t) => {
@@ -235,7 +242,7 @@ t.test('messages that are refused leave nothing behind, and the conversation goe
   const [big] = await lmtp.send('x', ['fred'], `${HEAD}\r\n${'x'.repeat(4000)}`)
   t.match(big, /^552 5\.2\.3 Message size \(\d+\) exceeds fixed maximum message size \(2000\)$/)
   t.strictSame(await stored(store, 'user.fred'), [])
-  t.strictSame(readdirSync(join(store.config.partitions().get('default')!, 'stage.')), [])
+  t.strictSame(await leftovers(store), [])
   t.strictSame(await lmtp.send('x', ['fred'], `${HEAD}\r\nfine`), ['250 2.1.5 Success SESSIONID=<>'])
 })
 
@@ -250,7 +257,7 @@ t.test('a client that leaves in the middle of DATA leaves nothing', async (t) =>
   lmtp.socket.end(`${HEAD}\r\nhalf a message\r\n`)
   t.equal(await lmtp.reply(), '')
   t.strictSame(await stored(store, 'user.fred'), [])
-  t.strictSame(readdirSync(join(store.config.partitions().get('default')!, 'stage.')), [])
+  t.strictSame(await leftovers(store), [])
 })
 
 t.test('quota', async (t) => {
