@@ -23,7 +23,7 @@ demo: build
 	node dist/test/lab/demo.js $(if $(KEEP),--keep) $(DEMO_ARGS)
 
 test: build
-	node_modules/.bin/tap
+	node_modules/.bin/tap $(TAP_ARGS) $$(find dist/test -name '*.test.js' | sort)
 
 lint: $(STAMP)
 	node_modules/.bin/biome check .

@@ -24,13 +24,9 @@ export function sampleMessage(n: number): Buffer {
 export function messageOfSize(n: number, size: number): Buffer {
   const head = `From: sender@example.com\r\nTo: recipient@example.org\r\nSubject: message ${n}\r\nMessage-ID: <size-${n}@example.com>\r\nDate: Mon, 02 Feb 2026 08:00:00 +0000\r\n\r\n`
   const line = `${`line of message ${n} `.padEnd(70, 'abcdefghij klmnopqrst ')}\r\n`
-  return Buffer.from(
-    (head + line.repeat(Math.max(1, Math.ceil((size - head.length) / line.length)))).slice(
-      0,
-      Math.max(size - 2, head.length + 10),
-    ) + '\r\n',
-    'latin1',
-  )
+  const lines = Math.max(1, Math.ceil((size - head.length) / line.length))
+  const text = (head + line.repeat(lines)).slice(0, Math.max(size - 2, head.length + 10))
+  return Buffer.from(`${text}\r\n`, 'latin1')
 }
 
 function plain(n: number): string {
