@@ -75,7 +75,7 @@ SyncState *
   // near: one deleted, one answered, one new
   const [first, second] = inbox().filter((path) => !/:2,\w*F/.test(path))
   const named = (path: string, flags: string) =>
-    join(maildir, 'INBOX/cur', path.split('/').at(-1)!.replace(/:2,.*/, '') + `:2,${flags}`)
+    join(maildir, 'INBOX/cur', `${path.split('/').at(-1)!.replace(/:2,.*/, '')}:2,${flags}`)
   renameSync(first!, named(first!, 'T'))
   renameSync(second!, named(second!, 'RS'))
   writeFileSync(join(maildir, 'INBOX/new/1.fresh.lab'), 'Subject: fresh from the maildir\n\nhello\n')
