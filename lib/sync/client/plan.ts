@@ -45,6 +45,10 @@ export interface Place {
   readonly uniqueid: string
   readonly name: string
   readonly partition: string | null
+  /** a name without a mailbox, which is in nobody's way */
+  readonly intermediate?: boolean
+  /** nothing was ever in it */
+  readonly empty?: boolean
 }
 
 /** A rename to be said. */
@@ -61,6 +65,8 @@ export interface FolderPlan {
   readonly remove: readonly string[]
   /** in an order in which no target is taken */
   readonly renames: readonly Rename[]
+  /** renames that cannot be, since a folder that nothing here explains has the name, and has had messages */
+  readonly blocked: readonly Rename[]
   /** folders of the replica that nothing here explains, for the log */
   readonly unexplained: readonly string[]
 }
@@ -78,11 +84,12 @@ export function planFolders(
   allow: { readonly partitionMoves: boolean } = { partitionMoves: true },
 ): FolderPlan {
   const byId = new Map(ours.map((place) => [place.uniqueid, place]))
-  const taken = new Set(theirs.map(({ name }) => name))
+  const taken = new Set(theirs.filter(({ intermediate }) => !intermediate).map(({ name }) => name))
   const remove: string[] = []
   const unexplained: string[] = []
   let pending: Rename[] = []
   for (const folder of theirs) {
+    if (folder.intermediate) continue
     const local = byId.get(folder.uniqueid)
     if (local === undefined) {
       if (isDeleted(folder)) {
@@ -118,12 +125,24 @@ export function planFolders(
     // only circles, and those behind a folder that nothing explains, are left
     const sources = new Set(waiting.map(({ from }) => from))
     const circular = waiting.find(({ to }) => sources.has(to))
-    if (circular === undefined) break
+    if (circular === undefined) {
+      // a parent that the replica made up for a child stands where the real one belongs
+      const strays = theirs.filter(
+        ({ name, empty, uniqueid }) =>
+          empty && !byId.has(uniqueid) && taken.has(name) && waiting.some(({ to }) => to === name),
+      )
+      if (strays.length === 0) return { remove, renames, unexplained, blocked: waiting }
+      for (const { name } of strays) {
+        remove.push(name)
+        taken.delete(name)
+      }
+      continue
+    }
     const aside = temporary({ ...circular, name: circular.from })
     done({ ...circular, to: aside })
     pending = waiting.map((rename) => (rename === circular ? { ...rename, from: aside } : rename))
   }
-  return { remove, renames, unexplained }
+  return { remove, renames, unexplained, blocked: [] }
 }
 
 /** What the full comparison decides for one message (csync.md §9.1 step 3). */

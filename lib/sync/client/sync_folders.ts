@@ -19,7 +19,7 @@ const NOT_WORTH_ASKING = 256 * 1024
  * One round over folders.
  * @param deletedHere names whose mailboxes were deleted here, besides those that have left a tombstone
  * @param mayDelete whether folders that were deleted here are removed there
- * @returns 'again' after renames: the replica's state must be asked anew
+ * @returns 'again' after renames, there or meanwhile here: all must be looked at anew
  * @throws {PeerRefusalError}, {ItemError} the first failure, after all other mailboxes were done; {PeerGoneError} at once
  */
 export async function syncFolders(
@@ -39,7 +39,15 @@ export async function syncFolders(
     if (deletedHere?.has(name)) return true
     return mayDelete && store.tombstone(name) !== undefined && store.mailbox(name) === undefined
   }
-  const plan = planFolders(wanted, theirs, isDeleted, ({ uniqueid, name }) => temporaryName(uniqueid, name), {
+  const places = theirs.map(({ uniqueid, name, partition, mbtype, lastUid }) => ({
+    uniqueid,
+    name,
+    partition,
+    intermediate: mbtype.includes('i'),
+    // one that is a mailbox of ours under another name is no stray
+    empty: lastUid === 0 && store.mailboxByUniqueid(uniqueid) === undefined,
+  }))
+  const plan = planFolders(wanted, places, isDeleted, ({ uniqueid, name }) => temporaryName(uniqueid, name), {
     partitionMoves: options.partition !== undefined,
   })
   for (const name of plan.remove) await unmailbox(session, name)
@@ -64,10 +72,16 @@ export async function syncFolders(
   await reserveAll(session, ours, remaining)
   const byId = new Map(remaining.map((state) => [state.uniqueid, state]))
   let failure: unknown
+  for (const { from, to } of plan.blocked) {
+    failure ??= new ItemError(`${from} cannot become ${to} on the replica, which has another mailbox of that name`)
+    log.error(`SYNCERROR: ${(failure as Error).message}`)
+  }
+  const blocked = new Set(plan.blocked.map(({ uniqueid }) => uniqueid))
+  let renamed = false
   for (const header of ours) {
-    if (header.mbtype.includes('i')) continue
+    if (header.mbtype.includes('i') || blocked.has(header.uniqueid)) continue
     try {
-      await syncMailbox(session, header, byId.get(header.uniqueid))
+      if ((await syncMailbox(session, header, byId.get(header.uniqueid))) === 'renamed') renamed = true
     } catch (error) {
       if (error instanceof PeerGoneError || !(error instanceof PeerRefusalError || error instanceof ItemError))
         throw error
@@ -77,7 +91,7 @@ export async function syncFolders(
     }
   }
   if (failure !== undefined) throw failure
-  return 'done'
+  return renamed ? 'again' : 'done'
 }
 
 /** A name below the same user, or for shared ones beside the old one, that nobody has. */

@@ -54,13 +54,14 @@ export async function askMailbox(session: ClientSession, name: string): Promise<
 
 /**
  * @param theirs the replica's state, undefined if it does not have the mailbox
+ * @returns 'renamed' if it has another name here by now, and nothing was done: under the new one the replica may have something else
  * @throws {PeerRefusalError}, {PeerGoneError}, {ItemError}
  */
 export async function syncMailbox(
   session: ClientSession,
   mailbox: MailboxHeader,
   theirs: MailboxState | undefined,
-): Promise<void> {
+): Promise<'done' | 'renamed'> {
   const { store, log, options } = session
   if (
     theirs !== undefined &&
@@ -70,28 +71,31 @@ export async function syncMailbox(
   ) {
     log.notice(`inefficient replication: ${mailbox.name}: ${mailbox.deletedModseq} > ${theirs.highestModseq}`)
     await compareFully(session, mailbox)
-    return sendAnew(session, mailbox)
+    await sendAnew(session, mailbox)
+    return 'done'
   }
   await takeHigherCounters(store, mailbox, theirs)
   const local = localOf(store, mailbox.id)
-  if (local === undefined) return
-  if (theirs !== undefined && isUnchanged(local.state, theirs)) return
+  if (local === undefined) return 'done'
+  if (local.state.name !== mailbox.name) return 'renamed'
+  if (theirs !== undefined && isUnchanged(local.state, theirs)) return 'done'
   options.tell(`MAILBOX ${mailbox.name}`)
   try {
     await sendDelta(session, local, theirs, true)
-    return
+    return 'done'
   } catch (error) {
     session.known.delete(mailbox.name)
     if (!isRetriable(error)) throw error
   }
   try {
     await sendAnew(session, mailbox)
-    return
+    return 'done'
   } catch (error) {
     if (!isChecksum(error) || options.noCopyback) throw error
   }
   await compareFully(session, mailbox)
   await sendAnew(session, mailbox)
+  return 'done'
 }
 
 function isChecksum(error: unknown): boolean {
@@ -107,7 +111,7 @@ function isRetriable(error: unknown): boolean {
 async function sendAnew(session: ClientSession, mailbox: MailboxHeader): Promise<void> {
   const theirs = await askMailbox(session, mailbox.name)
   const local = localOf(session.store, mailbox.id)
-  if (local !== undefined) await sendDelta(session, local, theirs, false)
+  if (local?.state.name === mailbox.name) await sendDelta(session, local, theirs, false)
 }
 
 /** UIDVALIDITY and the like never go down: a replica that has higher ones has its way. */
