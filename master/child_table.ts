@@ -27,6 +27,8 @@ export interface Child<S extends Counters> {
   service: S | undefined
   /** what it is, for messages */
   readonly what: string
+  /** whether it ever took a connection */
+  served: boolean
   /** when it died, ms */
   diedAt: number
 }
@@ -53,7 +55,7 @@ export class ChildTable<S extends Counters> {
 
   /** A service's process was forked: it counts as ready from the start, since it says nothing. */
   forked(pid: number, service: S | undefined, what: string): void {
-    this.#children.set(pid, { pid, service, what, state: 'ready', diedAt: 0 })
+    this.#children.set(pid, { pid, service, what, state: 'ready', served: false, diedAt: 0 })
     if (service !== undefined) {
       service.ready++
       service.active++
@@ -67,7 +69,7 @@ export class ChildTable<S extends Counters> {
   record(service: S, message: number, pid: number, now: number): void {
     let child = this.#children.get(pid)
     if (child === undefined) {
-      child = { pid, service, what: `unknown process of ${service.label}`, state: 'dead', diedAt: now }
+      child = { pid, service, what: `unknown process of ${service.label}`, state: 'dead', served: true, diedAt: now }
       this.#children.set(pid, child)
     } else if (child.service !== service && child.state !== 'dead') {
       this.report(
@@ -95,6 +97,7 @@ export class ChildTable<S extends Counters> {
           odd('error', 'now serving connection')
           this.#busy(child, service)
         }
+        child.served = true
         service.connections++
         break
       case Status.ConnectionMulti:
@@ -103,6 +106,7 @@ export class ChildTable<S extends Counters> {
           child.state = 'ready'
           service.ready++
         }
+        child.served = true
         service.connections++
         break
       default:

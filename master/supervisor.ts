@@ -279,7 +279,8 @@ export class Supervisor {
     const failed = signal !== null || (code !== 0 && !killed)
     if (failed && was === 'ready' && child.service !== undefined && this.#stopping === undefined) {
       this.#log.warning(`service ${child.what} pid ${pid} in READY state: terminated abnormally`)
-      this.#countFailure(child.service)
+      // A process with several slots is ready while it serves: for Cyrus it would be BUSY, which is no failure to start.
+      if (!child.served) this.#countFailure(child.service)
     }
     if (this.#stopping !== undefined) {
       if (this.#services.every(({ active }) => active === 0)) this.#servicesGone?.()

@@ -128,6 +128,23 @@ t.test('processes that die before they serve: given up after five, until SIGHUP'
   await again.close()
 })
 
+t.test('processes that die while they serve are replaced without end', async (t) => {
+  const master = new Instance()
+  t.teardown(() => master.close())
+  master.configure(`SERVICES {
+    one cmd="testd" listen="${master.path('sock')}"
+  }`)
+  await master.start()
+  for (let n = 0; n < 7; n++) {
+    const client = await master.connect()
+    const pid = await client.pid()
+    client.say(n % 2 === 0 ? 'kill SIGKILL' : 'exit 1')
+    await until('its death', () => !isAlive(pid))
+    await client.close()
+  }
+  t.notMatch(master.log, 'too many failures')
+})
+
 t.test('SIGHUP: new, removed and changed services; children are recycled', async (t) => {
   const master = new Instance()
   t.teardown(() => master.close())
