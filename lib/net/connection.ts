@@ -79,6 +79,11 @@ export class Connection {
     return this.#ended && this.#input.length === 0
   }
 
+  /** Whether the peer takes less than we write: flush before writing more. */
+  get congested(): boolean {
+    return this.#sink.writableNeedDrain || this.#socket.writableNeedDrain
+  }
+
   /** Bytes from the peer that wait to be read. */
   get buffered(): number {
     return this.#input.length
@@ -214,7 +219,7 @@ export class Connection {
     this.#send()
     if (this.#closed) throw new ConnectionClosedError('while sending', this.error)
     if (this.#deflate?.writableNeedDrain) await flushDeflate(this.#deflate)
-    while (this.#sink.writableNeedDrain || this.#socket.writableNeedDrain) {
+    while (this.congested) {
       if (this.#closed) throw new ConnectionClosedError('while sending', this.error)
       await this.#drained()
     }

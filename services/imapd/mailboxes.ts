@@ -18,15 +18,20 @@ export function rightsIn(session: Session, header: MailboxHeader): Rights {
 /** A mailbox by internal name; undefined if it does not exist for this user, or is none that holds mail. */
 export function lookUp(session: Session, name: string): Found | undefined {
   const header = session.imapd.store.mailbox(name)
-  if (!header || !isShown(header)) return undefined
+  return header && visible(session, header)
+}
+
+/** A mailbox with what the user may do with it; undefined if it does not exist for them. */
+export function visible(session: Session, header: MailboxHeader): Found | undefined {
+  if (!isShown(header)) return undefined
   // what delayed deletion keeps is the administrators' to see
-  if (isDeleted(name) && !session.isAdmin) return undefined
+  if (isDeleted(header.name) && !session.isAdmin) return undefined
   const rights = rightsIn(session, header)
-  return rights.has('l') || ownerOf(name) === session.user ? { header, rights } : undefined
+  return rights.has('l') || ownerOf(header.name) === session.user ? { header, rights } : undefined
 }
 
 /** Whether a mailbox is one of those that hold mail for people to see. */
-export function isShown({ mbtype }: MailboxHeader): boolean {
+function isShown({ mbtype }: MailboxHeader): boolean {
   return mbtype === ''
 }
 

@@ -13,6 +13,7 @@ import { ANSWERED, type CommandContext, LOGGED_IN, SELECTED } from './command.js
 import { HopelessError, RefusedCommand, readCommand } from './command_reader.js'
 import { answerFor } from './errors.js'
 import type { Imapd } from './imapd.js'
+import { type Pace, pauseIfLong } from './pace.js'
 import { findCommand } from './registry.js'
 import { Reply } from './reply.js'
 import type { Selected } from './selected.js'
@@ -57,9 +58,14 @@ export class Session {
     service.stopping.addEventListener('abort', stop)
     try {
       reply.untagged(`OK [CAPABILITY ${this.imapd.greetingCapabilities(this)}] ${this.imapd.greeting}`)
+      const pace: Pace = { since: performance.now() }
       while (!this.finished && !connection.closed) {
         if (service.stopping.aborted) this.goodbye('Server shutting down')
         else await this.#next()
+        // one who sends many commands at once neither keeps others waiting nor lets unread answers pile up
+        if (connection.buffered === 0) pace.since = performance.now()
+        else if (connection.congested) await connection.flush()
+        else await pauseIfLong(connection, pace)
       }
       await connection.flush()
     } catch (error) {

@@ -481,3 +481,56 @@ t.test('IDLE tells at once', async (t) => {
     A< EOF
   `)
 })
+
+t.test('SEARCH in large texts finds what lies across its slices', async (t) => {
+  const { conversation, server } = await fixture(t)
+  const { appendMessages } = await import('../../lib/mailbox/messages.js')
+  const header = server.store.mailbox('user.alice')!
+  const filler = 'Zeile mit Umläuten und noch mehr Text\r\n'
+  const text = `${filler.repeat(9000)}the needle\r\n in the hay${filler.repeat(3000)}`
+  const wrapped = (
+    Buffer.from(text)
+      .toString('base64')
+      .match(/.{1,76}/g) ?? []
+  ).join('\r\n')
+  const quoted = text.replace(/[äöü]/g, (char) =>
+    [...Buffer.from(char)].map((byte) => `=${byte.toString(16).toUpperCase()}`).join(''),
+  )
+  for (const [encoding, body] of [
+    ['8bit', text],
+    ['base64', wrapped],
+    ['quoted-printable', quoted.replaceAll('the needle', 'the nee=\r\ndle')],
+  ]) {
+    const message = `Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: ${encoding}\r\n\r\n${body}`
+    const staged = await server.store.stageBuffer(header.partition, Buffer.from(message))
+    await appendMessages(server.store, header, [{ staged, flags: 0, keywords: [] }])
+    server.store.unstage(staged)
+  }
+  await conversation.play(`${LOGIN}${SELECT}
+    A> 1 SEARCH BODY "needle in the hay"
+    A< * SEARCH 1 2 3
+    A< 1 OK Completed (3 msgs)
+    A> 2 SEARCH CHARSET utf-8 BODY {18+}\\r\\numlauten und nochx
+    A< * SEARCH
+    A< 2 OK Completed (0 msgs)
+    A> 3 SEARCH BODY "text zeile mit umlauten"
+    A< * SEARCH 1 2 3
+    A< 3 OK Completed (3 msgs)
+  `)
+})
+
+t.test('a client that pipelines and does not read is held up; others are served', async (t) => {
+  const { conversation } = await fixture(t)
+  await conversation.play(LOGIN)
+  const { socket } = await conversation.client('A')
+  socket.pause()
+  const sent = 2_000_000
+  for (let i = 0; i < sent / 1000; i += 1) socket.write('x CAPABILITY\r\n'.repeat(1000))
+  const start = performance.now()
+  for (let i = 0; i < 20; i += 1)
+    await conversation.play(`B> ${i} NOOP
+      B< ${i} OK Completed`)
+  t.ok(performance.now() - start < 2000, 'the other client waits for milliseconds, not for the flood')
+  t.ok(socket.writableLength > 0, 'what the flooding client sends waits on its own side')
+  socket.destroy()
+})

@@ -3,10 +3,9 @@ import { ListPattern } from '../../../lib/imap/list_pattern.js'
 import { inboxOf } from '../../../lib/mailbox/names.js'
 import { define, LOGGED_IN } from '../command.js'
 import { answerNames, parseListArguments, patternOf } from '../listing.js'
-import { lookUp } from '../mailboxes.js'
+import { visible } from '../mailboxes.js'
+import { type Pace, pauseIfLong } from '../pace.js'
 import type { Session } from '../session.js'
-
-const SCAN_SLICE = 500
 
 /** External names of all mailboxes that the user may see and the pattern may reach; the user's own tree first. */
 async function visibleNames(session: Session, pattern: ListPattern): Promise<string[]> {
@@ -14,19 +13,17 @@ async function visibleNames(session: Session, pattern: ListPattern): Promise<str
   const namespace = session.namespace!
   const own = inboxOf(session.user!)
   const names: string[] = []
-  for (const { name } of store.mailboxes(own)) if (lookUp(session, name)) names.push(namespace.toExternal(name))
+  for (const header of store.mailboxes(own)) if (visible(session, header)) names.push(namespace.toExternal(header.name))
   const { prefix } = pattern
   const { personalPrefix } = namespace
   if (prefix === 'INBOX' || (personalPrefix !== '' && prefix.startsWith(personalPrefix))) return names
-  let scanned = 0
-  // names first: looking mailboxes up over a turn of the event loop needs no open cursor
-  const others = [...store.mailboxes()].map(({ name }) => name)
-  for (const name of others) {
-    if (name === own || name.startsWith(`${own}.`)) continue
-    const external = namespace.toExternal(name)
-    if (external.startsWith(prefix) && lookUp(session, name)) names.push(external)
-    scanned += 1
-    if (scanned % SCAN_SLICE === 0) await new Promise((resolve) => setImmediate(resolve))
+  const pace: Pace = { since: performance.now() }
+  for (const header of store.mailboxes()) {
+    const pause = pauseIfLong(session.connection, pace)
+    if (pause) await pause
+    if (header.name === own || header.name.startsWith(`${own}.`)) continue
+    const external = namespace.toExternal(header.name)
+    if (external.startsWith(prefix) && visible(session, header)) names.push(external)
   }
   return names
 }

@@ -5,11 +5,11 @@
 import type { SearchKey } from '../../../lib/imap/search_keys.js'
 import { decodeHeader } from '../../../lib/message/encoded_words.js'
 import { headerFields, unfolded } from '../../../lib/message/header_fields.js'
-import { decodeCharset, searchForm } from '../../../lib/message/search_text.js'
-import { decodeBody } from '../../../lib/message/transfer_encoding.js'
+import { searchForm } from '../../../lib/message/search_text.js'
 import type { MessageSource } from '../fetch/message_source.js'
 import { systemFlag } from '../flag_text.js'
 import type { Selected } from '../selected.js'
+import { textContains } from './text_contains.js'
 
 /** A program with its sets resolved for one mailbox. */
 export interface Program {
@@ -168,8 +168,7 @@ async function testBody(source: MessageSource, value: string): Promise<boolean> 
     if (own !== '' && own.includes(value)) return true
     isWhole = false
     if (part.kind !== 'text') continue
-    const body = decodeBody(await source.bytes(part.bodyStart, part.bodySize), part.encoding)
-    if (body && searchForm(decodeCharset(body, part.charset)).includes(value)) return true
+    if (await textContains(source, part, value)) return true
   }
   return false
 }
