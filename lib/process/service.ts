@@ -79,6 +79,10 @@ export interface ServiceSession {
 /** Runs a service program; called at the bottom of services/NAME/main.ts. Never throws: it ends the process. */
 export function runService(definition: ServiceDefinition): void {
   new Service(definition).run().catch((error: unknown) => {
+    if (error instanceof ConfigError) {
+      process.stderr.write(`${definition.program}: ${error.message}\n`)
+      process.exit(Exit.Config)
+    }
     process.stderr.write(`${definition.program}: ${error instanceof Error ? error.stack : String(error)}\n`)
     process.exit(Exit.Software)
   })
