@@ -227,8 +227,8 @@ export class Instance {
         try {
           const stat = readFileSync(`/proc/${each}/stat`, 'latin1')
           // master began a session; all it starts, and what they leave in the background, is in it
-          const session = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3])
-          return session === pid && readFileSync(`/proc/${each}/cmdline`, 'utf8').includes(text)
+          const [state, , , session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+          return state !== 'Z' && Number(session) === pid && readFileSync(`/proc/${each}/cmdline`, 'utf8').includes(text)
         } catch {
           return false
         }
@@ -279,8 +279,13 @@ export class Instance {
       child.exitCode !== null || child.signalCode !== null ? resolve(0) : child.once('exit', resolve),
     )
     child.kill('SIGKILL')
-    for (let again = 0; again < 3; again++) for (const pid of this.processes('')) killQuietly(pid)
     await ended
+    // a killed process keeps its sockets until it is gone altogether
+    await waitFor(`the processes of ${this.name} to be gone`, () => {
+      const left = this.processes('')
+      for (const pid of left) killQuietly(pid)
+      return left.length === 0
+    })
     this.#process = undefined
   }
 }
