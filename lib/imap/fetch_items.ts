@@ -47,7 +47,7 @@ export function parseFetchItems(args: ArgumentReader): FetchRequest {
     envelope: false,
     body: false,
     bodystructure: false,
-    sections: [], // biome-ignore format: one line
+    sections: [],
   }
   if (args.peek() === '(') args.list(() => item(args, request))
   else if (!macro(args, request)) item(args, request)

@@ -5,15 +5,43 @@
 import type { HeaderField } from './header_fields.js'
 
 const NEVER = new Set([
-  'received', 'return-path', 'dkim-signature', 'domainkey-signature', 'domainkey-x509', 'authentication-results',
-  'received-spf', 'arc-seal', 'arc-message-signature', 'arc-authentication-results', 'delivery-date', 'envelope-to',
-  'autocrypt', 'openpgp', 'face', 'feedback-id', 'thread-index',
-]) // biome-ignore format: a table
+  'received',
+  'return-path',
+  'dkim-signature',
+  'domainkey-signature',
+  'domainkey-x509',
+  'authentication-results',
+  'received-spf',
+  'arc-seal',
+  'arc-message-signature',
+  'arc-authentication-results',
+  'delivery-date',
+  'envelope-to',
+  'autocrypt',
+  'openpgp',
+  'face',
+  'feedback-id',
+  'thread-index',
+])
 const ALWAYS = new Set([
-  'x-priority', 'x-msmail-priority', 'x-mailer', 'x-label', 'x-original-to', 'x-delivered-to', 'x-spam-flag',
-  'x-spam-score', 'x-spam-status', 'x-draft-info', 'x-account-key', 'x-uniform-type-identifier',
-  'x-universally-unique-identifier', 'x-mozilla-draft-info', 'x-forwarded-message-id', 'x-ref', 'x-trace',
-]) // biome-ignore format: a table
+  'x-priority',
+  'x-msmail-priority',
+  'x-mailer',
+  'x-label',
+  'x-original-to',
+  'x-delivered-to',
+  'x-spam-flag',
+  'x-spam-score',
+  'x-spam-status',
+  'x-draft-info',
+  'x-account-key',
+  'x-uniform-type-identifier',
+  'x-universally-unique-identifier',
+  'x-mozilla-draft-info',
+  'x-forwarded-message-id',
+  'x-ref',
+  'x-trace',
+])
 
 const MOST = 16 * 1024
 

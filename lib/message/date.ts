@@ -13,7 +13,7 @@ const ZONES: Record<string, number> = {
   MDT: -360,
   MST: -420,
   PDT: -420,
-  PST: -480, // biome-ignore format: a table
+  PST: -480,
 }
 
 interface Day {

@@ -9,7 +9,7 @@ import { type Connection, ConnectionClosedError, LineTooLongError, TimeoutError 
 import type { ServiceSession } from '../../lib/process/service.js'
 import { isAdmin } from '../../lib/sasl/identity.js'
 import type { Command, State } from './command.js'
-import { ANSWERED, type CommandContext, LOGGED_IN, SELECTED } from './command.js'
+import { ANSWERED, type CommandContext, SELECTED } from './command.js'
 import { HopelessError, RefusedCommand, readCommand } from './command_reader.js'
 import { answerFor } from './errors.js'
 import type { Imapd } from './imapd.js'
@@ -149,7 +149,7 @@ export class Session {
     }
     const command = findCommand(name)
     const allowed = command?.states.includes(this.state)
-    if (!allowed && this.user === undefined && !(command && command.states.length === 0)) {
+    if (this.user === undefined && !allowed) {
       this.#bad(tag, 'Please login first')
       return
     }
@@ -158,12 +158,7 @@ export class Session {
       return
     }
     if (!allowed) {
-      this.#bad(
-        tag,
-        command.states === LOGGED_IN || command.states.includes('selected')
-          ? 'Please select a mailbox first'
-          : 'Already logged in',
-      )
+      this.#bad(tag, command.states.includes('selected') ? 'Please select a mailbox first' : 'Already logged in')
       return
     }
     args.command = (uid ? 'UID ' : '') + name.charAt(0) + name.slice(1).toLowerCase()
@@ -180,8 +175,8 @@ export class Session {
       if (text !== ANSWERED) reply.tagged(context.tag, 'OK', text)
     } catch (error) {
       if (error instanceof ConnectionClosedError || error instanceof TimeoutError) throw error
-      if (error instanceof HopelessError) {
-        this.goodbye(error.message)
+      if (error instanceof HopelessError || error instanceof LineTooLongError) {
+        this.#readFailed(error)
         return
       }
       const answer = answerFor(error)
