@@ -121,7 +121,8 @@ async function quota({ store }: SessionContext, value: Dlist): Promise<void> {
   const { root, quota: limits } = parseQuota(value)
   if (!isMailboxName(root)) throw new DlistFieldError('ROOT cannot name a mailbox')
   await store.write((txn) => {
-    txn.setQuota(root, limits)
+    const modseq = limits.modseq || (txn.quota(root)?.modseq ?? 0) + 1
+    txn.setQuota(root, { ...limits, modseq })
     txn.log(syncLogLine('QUOTA', root))
   })
 }
@@ -190,7 +191,7 @@ async function force(context: SessionContext): Promise<void> {
 }
 
 async function capabilities(context: SessionContext, value: Dlist): Promise<void> {
-  const wanted = stringsOf(value).map((name) => name.toUpperCase())
-  if (wanted.includes('SIEVE-MAILBOX')) context.sieveMailbox = true
-  await context.send(`* ENABLED ${list(context.sieveMailbox ? ['SIEVE-MAILBOX'] : [], 'server')}\r\n`)
+  const enabled = stringsOf(value).filter((name) => name.toUpperCase() === 'SIEVE-MAILBOX')
+  if (enabled.length > 0) context.sieveMailbox = true
+  await context.send(`* ENABLED ${list(enabled, 'server')}\r\n`)
 }

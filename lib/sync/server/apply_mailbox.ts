@@ -286,7 +286,7 @@ function finish({ log }: SessionContext, writer: MailboxWriter, state: MailboxSt
   header.pop3ShowAfter = state.pop3ShowAfter ?? 0
   header.options = state.options.replace(/[^PSDA]/g, '')
   header.createdModseq = state.createdModseq ?? header.createdModseq
-  header.folderModseq = state.folderModseq ?? header.folderModseq
+  header.folderModseq = state.folderModseq ?? state.highestModseq
   header.raclModseq = state.raclModseq ?? header.raclModseq
   header.xconvModseq = state.xconvModseq ?? header.xconvModseq
   if (state.uidvalidity > header.uidvalidity) {
