@@ -187,6 +187,36 @@ export class StoreTransaction {
   }
 
   /**
+   * Moves a mailbox's messages to another partition.
+   * @param files UID → staged file on that partition, for every record that has content
+   * @throws {Error} if one is missing: a message was added meanwhile
+   */
+  move(writer: MailboxWriter, partition: string, files: ReadonlyMap<number, string>): void {
+    const { header } = writer
+    const { uniqueid } = header
+    for (const { uid, flags } of writer.records()) {
+      if (!(flags & Flag.Unlinked) && !files.has(uid))
+        throw new Error(`${header.name}: message ${uid} was added during a move`)
+    }
+    this.removedDirectories.push({ partition: header.partition, uniqueid })
+    header.partition = partition
+    this.spool.makeDirectory(header)
+    for (const [uid, source] of files) this.linkMessage(header, uid, source)
+    writer.touch()
+    this.headerFiles.set(header.id, header)
+  }
+
+  /** Gives a file the name of a mailbox's message, now and again after a crash. */
+  linkMessage(header: MailboxHeader, uid: number, source: string): void {
+    const target = this.spool.messagePath(header, uid)
+    linkFile(source, target)
+    this.directories.add(dirname(target))
+    this.files.push(target)
+    const link = this.intent.links.push([header.id, uid, source]) - 1
+    if (this.spool.isUnsynced(source)) this.contents.push([link, readFileSync(target)])
+  }
+
+  /**
    * Deletes a mailbox with its messages.
    * @param tombstone leave a memory of it under its name
    */
@@ -353,12 +383,7 @@ export class MailboxWriter {
     if (record.uid <= header.lastUid)
       throw new RangeError(`${header.name}: UID ${record.uid} is not above ${header.lastUid}`)
     if (source !== undefined) {
-      const target = transaction.spool.messagePath(header, record.uid)
-      linkFile(source, target)
-      transaction.directories.add(dirname(target))
-      transaction.files.push(target)
-      const link = transaction.intent.links.push([header.id, record.uid, source]) - 1
-      if (transaction.spool.isUnsynced(source)) transaction.contents.push([link, readFileSync(target)])
+      transaction.linkMessage(header, record.uid, source)
     }
     header.lastUid = record.uid
     const block = this.#lastBlock()

@@ -162,7 +162,6 @@ export function stateOf(
 
 const NOTHING = {
   crc: 0,
-  crcAnnot: 0,
   lastUid: 0,
   highestModseq: 0,
   recentUid: 0,

@@ -228,7 +228,9 @@ export class Instance {
           const stat = readFileSync(`/proc/${each}/stat`, 'latin1')
           // master began a session; all it starts, and what they leave in the background, is in it
           const [state, , , session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-          return state !== 'Z' && Number(session) === pid && readFileSync(`/proc/${each}/cmdline`, 'utf8').includes(text)
+          return (
+            state !== 'Z' && Number(session) === pid && readFileSync(`/proc/${each}/cmdline`, 'utf8').includes(text)
+          )
         } catch {
           return false
         }

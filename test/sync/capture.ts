@@ -15,10 +15,11 @@ export function captureNames(): string[] {
   return readdirSync(folder).filter((name) => name.endsWith('.txt'))
 }
 
-/** The runs of a capture; connections are separated by an entry without text. */
+/** The runs of a capture; each further connection begins with a run of the server without text. */
 export function readCapture(name: string): Run[] {
   const runs: Run[] = []
   for (const line of readFileSync(folder + name, 'latin1').split('\n')) {
+    if (/^# --- connection/.test(line)) runs.push({ side: 'server', text: '' })
     const match = /^([CS])([:|])(?: |$)(.*)$/s.exec(line)
     if (match === null) continue
     const escapes: Record<string, string> = { r: '\r', n: '\n', t: '\t', '\\': '\\' }
@@ -28,7 +29,7 @@ export function readCapture(name: string): Run[] {
     const side = match[1] === 'C' ? 'client' : 'server'
     const last = runs.at(-1)
     const whole = text + (match[2] === ':' ? '\r\n' : '')
-    if (last?.side === side) runs[runs.length - 1] = { side, text: last.text + whole }
+    if (last?.side === side && last.text !== '') runs[runs.length - 1] = { side, text: last.text + whole }
     else runs.push({ side, text: whole })
   }
   return runs

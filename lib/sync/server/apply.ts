@@ -1,6 +1,13 @@
 /** APPLY of replication (csync.md §5), but for MAILBOX, RESERVE and MESSAGE, which have files of their own. */
 import { forgetUser } from '../../mailbox/folders.js'
-import { Flag, MailboxExistsError, syncLogLine } from '../../store/store.js'
+import {
+  Flag,
+  MailboxExistsError,
+  type MailboxHeader,
+  type MailStore,
+  type Staged,
+  syncLogLine,
+} from '../../store/store.js'
 import { type Dlist, DlistFieldError, DlistMap, field, list, stringsOf, textOf } from '../dlist.js'
 import { inboxOf, isMailboxName, ownerOf } from '../names.js'
 import { parseAnnotation, parseQuota, parseSeen, parseSubscription } from '../user_codec.js'
@@ -66,19 +73,46 @@ async function rename({ store, log }: SessionContext, value: Dlist): Promise<voi
   const from = field.string(map, 'OLDMBOXNAME')
   const to = field.string(map, 'NEWMBOXNAME')
   const partition = field.string(map, 'PARTITION')
-  const uidvalidity = field.optionalNumber32(map, 'UIDVALIDITY')
   if (!isMailboxName(to)) throw new DlistFieldError('NEWMBOXNAME cannot name a mailbox')
   log.info(`Rename: ${from} -> ${to}`)
+  const mailbox = store.mailbox(from)
+  if (mailbox === undefined) throw new Refusal(Refused.nonexistent)
+  const moves = mailbox.partition !== partition && !mailbox.mbtype.includes('i')
+  if (moves && !store.hasPartition(partition)) throw new Refusal(Refused.unknown, `unknown partition ${partition}`)
+  const moved = moves ? await stageAll(store, mailbox, partition) : undefined
+  try {
+    await renameNow(store, map, moved)
+  } finally {
+    for (const staged of moved?.values() ?? []) store.unstage(staged)
+  }
+}
+
+/** Every message of a mailbox, staged on another partition. */
+async function stageAll(store: MailStore, mailbox: MailboxHeader, partition: string): Promise<Map<number, Staged>> {
+  const staged = new Map<number, Staged>()
+  const index = store.index(mailbox.id)!
+  for (let row = 0; row < index.length; row++) {
+    if (index.flags(row) & Flag.Unlinked) continue
+    const uid = index.uid(row)
+    staged.set(uid, await store.stageBuffer(partition, await store.readMessage(mailbox, uid)))
+  }
+  return staged
+}
+
+async function renameNow(
+  store: MailStore,
+  map: DlistMap,
+  moved: ReadonlyMap<number, Staged> | undefined,
+): Promise<void> {
+  const from = field.string(map, 'OLDMBOXNAME')
+  const to = field.string(map, 'NEWMBOXNAME')
+  const partition = field.string(map, 'PARTITION')
+  const uidvalidity = field.optionalNumber32(map, 'UIDVALIDITY')
   await store.write((txn) => {
     const writer = txn.mailbox(from)
     if (writer === undefined) throw new Refusal(Refused.nonexistent)
     const { header } = writer
-    if (header.partition !== partition && !header.mbtype.includes('i')) {
-      throw new Refusal(
-        Refused.unknown,
-        `${from}: moving from partition ${header.partition} to ${partition} is not possible here`,
-      )
-    }
+    if (moved !== undefined) txn.move(writer, partition, new Map([...moved].map(([uid, { path }]) => [uid, path])))
     const target = txn.mailbox(to)
     if (target !== undefined && target !== writer) {
       if (!target.header.mbtype.includes('i')) throw new Refusal(Refused.unknown, `${to} exists`)
@@ -140,9 +174,10 @@ async function annotation({ store }: SessionContext, value: Dlist, set: boolean)
   const { name, entry, userid, value: bytes } = parseAnnotation(value, set)
   if (entry === '' || entry.length > 1024) throw new DlistFieldError('ENTRY is empty or too long')
   await store.write((txn) => {
-    const id = name === '' ? 0 : txn.mailbox(name)?.header.id
-    if (id === undefined) throw new Refusal(Refused.nonexistent)
-    txn.setAnnotation(id, { entry, userid, modseq: 0, value: set ? bytes : EMPTY })
+    const writer = name === '' ? undefined : txn.mailbox(name)
+    if (name !== '' && writer === undefined) throw new Refusal(Refused.nonexistent)
+    if (writer !== undefined) writer.header.folderModseq = writer.nextModseq()
+    txn.setAnnotation(writer?.header.id ?? 0, { entry, userid, modseq: 0, value: set ? bytes : EMPTY })
     txn.log(syncLogLine('ANNOTATION', name))
   })
 }

@@ -127,7 +127,8 @@ async function applyListEntry({ store }: SessionContext, state: MailboxState): P
           : undefined
     if (writer === undefined) throw new Refusal(Refused.moved)
     writer.header.createdModseq = state.createdModseq ?? 0
-    writer.header.folderModseq = state.folderModseq ?? state.highestModseq
+    // as Cyrus, which does not look at FOLDERMODSEQ here
+    writer.header.folderModseq = state.highestModseq
     writer.touch()
   })
 }
