@@ -10,6 +10,7 @@ import {
   mkdirSync,
   open as openFile,
   openSync,
+  readFileSync,
   rmSync,
   unlink as unlinkFile,
   writeSync,
@@ -27,6 +28,10 @@ export const KEEP_IN_MEMORY = 1024 * 1024
  * later; larger ones are synced before. A new file costs a write of the file system's journal, some three times a commit.
  */
 export const INLINE_LIMIT = 64 * 1024
+/** Of those, messages up to this size are not read again for the commit; a replica may have a thousand staged. */
+const HELD_LIMIT = 16 * 1024
+/** Bytes gathered before they are written to the file. */
+const GATHER = 64 * 1024
 
 /** Whether a uniqueid may be part of a path: letters, digits, `-` and `_` only. */
 export function isPathSafe(uniqueid: string): boolean {
@@ -113,14 +118,17 @@ export class Stager {
   readonly #fd: number
   readonly path: string
   readonly #hash = createHash('sha1')
+  /** written by the caller and not to the file yet: many small pieces become one */
+  #gathered: Buffer[] = []
+  #gatheredSize = 0
   #kept: Buffer[] | undefined = []
   #size = 0
 
   constructor(
     readonly partition: string,
     { path, fd }: Blank,
-    /** paths of staged messages whose bytes are not on disk */
-    private readonly unsynced: Set<string>,
+    /** paths of staged messages whose bytes are not on disk, and the bytes of the very small ones */
+    private readonly unsynced: Map<string, Buffer | undefined>,
   ) {
     this.path = path
     this.#fd = fd
@@ -132,24 +140,32 @@ export class Stager {
 
   /** Appends bytes. @throws the file system's error, when full; then `abort`. */
   write(chunk: Buffer): void {
-    for (let at = 0; at < chunk.length; ) at += writeSync(this.#fd, chunk, at)
-    this.#hash.update(chunk)
-    this.#size += chunk.length
-    if (this.#size > KEEP_IN_MEMORY) this.#kept = undefined
     // a socket's chunk may be a view of memory that is used again
-    else this.#kept?.push(Buffer.from(chunk))
+    this.#gathered.push(Buffer.from(chunk))
+    this.#gatheredSize += chunk.length
+    this.#size += chunk.length
+    if (this.#gatheredSize >= GATHER) this.#flush()
   }
 
-  /** Resolves when the message is complete, and on disk unless it is small. */
+  #flush(): void {
+    if (this.#gatheredSize === 0) return
+    const piece = this.#gathered.length === 1 ? this.#gathered[0]! : Buffer.concat(this.#gathered)
+    this.#gathered = []
+    this.#gatheredSize = 0
+    for (let at = 0; at < piece.length; ) at += writeSync(this.#fd, piece, at)
+    this.#hash.update(piece)
+    if (this.#size > KEEP_IN_MEMORY) this.#kept = undefined
+    else this.#kept?.push(piece)
+  }
+
+  /** Resolves when the message is complete, and on disk unless it is small. @throws the file system's error, when full; then `abort` */
   async finish(): Promise<Staged> {
-    try {
-      if (this.#size > INLINE_LIMIT) await fdatasyncAsync(this.#fd)
-      else this.unsynced.add(this.path)
-    } finally {
-      closeSync(this.#fd)
-    }
+    this.#flush()
     const kept = this.#kept
     const message = kept === undefined ? undefined : kept.length === 1 ? kept[0] : Buffer.concat(kept)
+    if (this.#size > INLINE_LIMIT) await fdatasyncAsync(this.#fd)
+    else this.unsynced.set(this.path, this.#size <= HELD_LIMIT ? message : undefined)
+    closeSync(this.#fd)
     return { partition: this.partition, path: this.path, size: this.#size, guid: this.#hash.digest('hex'), message }
   }
 
@@ -167,7 +183,7 @@ export class Stager {
 
 export class Spool {
   readonly #partitions: ReadonlyMap<string, string>
-  readonly #unsynced = new Set<string>()
+  readonly #unsynced = new Map<string, Buffer | undefined>()
   readonly #blanks = new Map<string, Blanks>()
   readonly #syncing = new Map<string, { running: Promise<void>; next: Promise<void> | undefined }>()
 
@@ -216,9 +232,9 @@ export class Spool {
     return new Stager(partition, blanks.take(), this.#unsynced)
   }
 
-  /** Whether a staged file's bytes may not be on disk yet. */
-  isUnsynced(path: string): boolean {
-    return this.#unsynced.has(path)
+  /** A staged file's bytes if they may not be on disk yet; undefined if they are. */
+  unsyncedBytes(path: string): Buffer | undefined {
+    return this.#unsynced.has(path) ? (this.#unsynced.get(path) ?? readFileSync(path)) : undefined
   }
 
   /** Removes a staged file, soon; mailboxes that have linked it keep theirs. */

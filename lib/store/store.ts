@@ -12,6 +12,7 @@
 import { readFileSync } from 'node:fs'
 import { type FileHandle, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Config } from '../config/config.js'
 import type { Logger } from '../process/log.js'
 import { type Database, openDatabase, type QuotaRoot, type SeenEntry, type Tombstone } from './database.js'
@@ -294,7 +295,8 @@ export class MailStore {
       sequence = this.#intents.put(transaction.intent, transaction.contents)
       return value
     })
-    this.#afterCommit(transaction, sequence)
+    // who waits for the commit goes first
+    this.#track(nextTurn().then(() => this.#afterCommit(transaction, sequence)))
     return result as T
   }
 
@@ -310,7 +312,7 @@ export class MailStore {
 
   /** Waits until all that follows the commits so far is done: replication log, files, removals. */
   async settled(): Promise<void> {
-    await Promise.allSettled([...this.#unfinished])
+    while (this.#unfinished.size > 0) await Promise.allSettled([...this.#unfinished])
     await this.#settler.drain()
   }
 

@@ -3,7 +3,7 @@
  * Its function runs synchronously while the database's one write lock is held: it reads, decides, writes, links files; it never waits.
  * If it throws, nothing of it remains. Many transactions of a process share one sync to disk.
  */
-import { linkSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs'
+import { linkSync, mkdirSync, unlinkSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type {
   AnnotationValue,
@@ -213,7 +213,8 @@ export class StoreTransaction {
     this.directories.add(dirname(target))
     this.files.push(target)
     const link = this.intent.links.push([header.id, uid, source]) - 1
-    if (this.spool.isUnsynced(source)) this.contents.push([link, readFileSync(target)])
+    const bytes = this.spool.unsyncedBytes(source)
+    if (bytes !== undefined) this.contents.push([link, bytes])
   }
 
   /**
