@@ -21,29 +21,28 @@ import { type MailboxHeader, type PackedHeader, unpackHeader } from './header.js
 import { IndexCache, type MailboxIndex } from './index.js'
 import { Intents, recover } from './intents.js'
 import { nameKey, nameOfKey, uidKey, uidOfKey } from './keys.js'
+import { mailboxIds, readAnnotations, readMessageAnnotations, tombstones } from './lookups.js'
 import { Settler } from './settler.js'
-import { Spool, type Staged, type Stager } from './spool.js'
+import { Spool } from './spool.js'
+import type { Staged, Stager } from './stager.js'
 import type { Annotation } from './sync_crc.js'
 import { SyncLog, syncLogChannels } from './sync_log.js'
-import { mailboxIds, readAnnotations, readMessageAnnotations, StoreTransaction, tombstones } from './transaction.js'
+import { StoreTransaction } from './transaction.js'
 
 export type { QuotaResource, QuotaRoot, SeenEntry, Tombstone } from './database.js'
 export { QUOTA_RESOURCES } from './database.js'
+export { MailboxExistsError, MailboxGoneError, TooManyFlagsError } from './errors.js'
 export { FLAG_NAMES, Flag, SYSTEM_FLAGS } from './flags.js'
 export type { MailboxHeader } from './header.js'
 export type { MailboxIndex } from './index.js'
+export { MailboxWriter } from './mailbox_writer.js'
 export { type MessageRecord, NULL_GUID, NULL_THRID, NULL_UUID } from './record.js'
-export { isPathSafe, type Staged, type Stager, UnknownPartitionError } from './spool.js'
+export { isPathSafe, UnknownPartitionError } from './spool.js'
+export type { Staged, Stager } from './stager.js'
 export { type Annotation, VENDOR } from './sync_crc.js'
 export { syncLogLine } from './sync_log.js'
-export {
-  MailboxExistsError,
-  MailboxGoneError,
-  MailboxWriter,
-  now,
-  StoreTransaction,
-  TooManyFlagsError,
-} from './transaction.js'
+export { now } from './time.js'
+export { StoreTransaction } from './transaction.js'
 
 /** How a process opens the store. */
 export interface OpenOptions {

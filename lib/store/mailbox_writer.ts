@@ -1,0 +1,348 @@
+/**
+ * One mailbox inside a transaction: its header, and its records read and changed block by block. Counters and checksums follow every
+ * change of a record. What it has collected reaches the tables at the transaction's end.
+ */
+
+import { TooManyFlagsError } from './errors.js'
+import { Flag, MAX_USER_FLAGS } from './flags.js'
+import type { MailboxHeader } from './header.js'
+import { packHeader } from './header.js'
+import { RECORDS_PER_BLOCK } from './index.js'
+import { uidKey, uidOfKey } from './keys.js'
+import { readMessageAnnotations } from './lookups.js'
+import { At, type MessageRecord, packRecord, RECORD_SIZE, unpackRecord } from './record.js'
+import { type Annotation, annotationCrc, basicCrc } from './sync_crc.js'
+import type { StoreTransaction } from './transaction.js'
+
+/** Changes remembered in a header, so that a snapshot can be brought up to date block by block. */
+const CHANGES_KEPT = 32
+
+interface Block {
+  firstUid: number
+  /** packed records; its length is a multiple of RECORD_SIZE */
+  data: Buffer
+  dirty: boolean
+}
+
+/** A mailbox inside a transaction. `header`'s fields may be set; call `touch` when nothing else marks the mailbox as changed. */
+export class MailboxWriter {
+  header: MailboxHeader
+  removed = false
+  #touched = false
+  /** changed blocks are written at flush; the one used last is tried first */
+  readonly #blocks = new Map<number, Block>()
+  #current: Block | undefined
+  readonly #changedBlocks = new Set<number>()
+
+  constructor(
+    readonly transaction: StoreTransaction,
+    header: MailboxHeader,
+  ) {
+    this.header = header
+  }
+
+  /** Marks the mailbox as changed. */
+  touch(): void {
+    this.#touched = true
+  }
+
+  /** Raises HIGHESTMODSEQ by one and returns it, for the records about to be changed. */
+  nextModseq(): number {
+    this.touch()
+    return ++this.header.highestModseq
+  }
+
+  record(uid: number): MessageRecord | undefined {
+    const found = this.#locate(uid)
+    return found === undefined ? undefined : unpackRecord(found.block.data, found.at)
+  }
+
+  /** All records in UID order, expunged ones included; they may be updated while iterating. */
+  *records(): Iterable<MessageRecord> {
+    const { id } = this.header
+    this.#writeBlocks()
+    const blocks = [...this.transaction.tables.blocks.getRange({ start: uidKey(id, 0), end: uidKey(id + 1, 0) })]
+    for (const { value } of blocks) {
+      for (let at = 0; at < value.length; at += RECORD_SIZE) yield unpackRecord(value, at)
+    }
+  }
+
+  /**
+   * Adds a message behind all others.
+   * @param record its uid must be above header.lastUid, which it becomes
+   * @param source the staged file, or another mailbox's message file on the same partition; undefined for a record without content (expunged on the peer)
+   * @param cache lib/message's summary
+   */
+  append(
+    record: MessageRecord,
+    source: string | undefined,
+    cache: Buffer | undefined,
+    annotations: readonly Annotation[] = [],
+  ): void {
+    const { header, transaction } = this
+    if (record.uid <= header.lastUid)
+      throw new RangeError(`${header.name}: UID ${record.uid} is not above ${header.lastUid}`)
+    if (source !== undefined) {
+      transaction.linkMessage(header, record.uid, source)
+    }
+    header.lastUid = record.uid
+    const block = this.#lastBlock()
+    if (block !== undefined && block.data.length < RECORDS_PER_BLOCK * RECORD_SIZE) {
+      const grown = Buffer.allocUnsafe(block.data.length + RECORD_SIZE)
+      block.data.copy(grown)
+      packRecord(record, grown, block.data.length)
+      block.data = grown
+      this.#dirty(block)
+    } else {
+      const data = Buffer.allocUnsafe(RECORD_SIZE)
+      packRecord(record, data, 0)
+      const fresh = { firstUid: record.uid, data, dirty: false }
+      this.#blocks.set(record.uid, fresh)
+      this.#current = fresh
+      this.#dirty(fresh)
+    }
+    if (cache !== undefined) transaction.tables.caches.put(uidKey(header.id, record.uid), cache)
+    if (annotations.length > 0) this.#storeAnnotations(record.uid, [], annotations)
+    this.#count(record, annotations, 1)
+  }
+
+  /** Replaces a record. Its modseq is taken as it is: raise it with `nextModseq` unless a replication peer dictates it. */
+  update(record: MessageRecord, annotations?: readonly Annotation[]): void {
+    const found = this.#locate(record.uid)
+    if (found === undefined) throw new RangeError(`${this.header.name}: no UID ${record.uid}`)
+    const before = unpackRecord(found.block.data, found.at)
+    const stored = this.messageAnnotations(record.uid)
+    this.#count(before, stored, -1)
+    packRecord(record, found.block.data, found.at)
+    this.#dirty(found.block)
+    if (annotations !== undefined) this.#storeAnnotations(record.uid, stored, annotations)
+    this.#count(record, annotations ?? stored, 1)
+  }
+
+  /** Removes an expunged record for good, and its file. A peer that has not seen its expunge will need a full comparison. */
+  unlink(uid: number): void {
+    const found = this.#locate(uid)
+    if (found === undefined) return
+    const { block, at } = found
+    const record = unpackRecord(block.data, at)
+    const annotations = this.messageAnnotations(uid)
+    this.#count(record, annotations, -1)
+    this.#storeAnnotations(uid, annotations, [])
+    this.header.deletedModseq = Math.max(this.header.deletedModseq, record.modseq)
+    block.data = Buffer.concat([block.data.subarray(0, at), block.data.subarray(at + RECORD_SIZE)])
+    this.#dirty(block)
+    this.transaction.tables.caches.remove(uidKey(this.header.id, uid))
+    this.transaction.intent.remove.push(this.transaction.spool.messagePath(this.header, uid))
+  }
+
+  /** The bytes of an expunged message go, its record stays. */
+  removeFile(uid: number): void {
+    this.transaction.tables.caches.remove(uidKey(this.header.id, uid))
+    this.transaction.intent.remove.push(this.transaction.spool.messagePath(this.header, uid))
+  }
+
+  messageAnnotations(uid: number): Annotation[] {
+    return this.header.annotated === 0 ? [] : readMessageAnnotations(this.transaction.tables, this.header.id, uid)
+  }
+
+  /**
+   * Number of a keyword, new ones being added; compared without case, kept as first written.
+   * @throws {TooManyFlagsError} beyond 128
+   */
+  flagSlot(name: string): number {
+    const lower = name.toLowerCase()
+    const known = this.header.userFlags.findIndex((flag) => flag?.toLowerCase() === lower)
+    if (known >= 0) return known
+    const free = this.header.userFlags.indexOf(null)
+    const slot = free >= 0 ? free : this.header.userFlags.length
+    if (slot >= MAX_USER_FLAGS) throw new TooManyFlagsError(`${this.header.name}: more than ${MAX_USER_FLAGS} keywords`)
+    const names = [...this.header.userFlags]
+    names[slot] = name
+    this.header.userFlags = names
+    this.touch()
+    return slot
+  }
+
+  /** Bits of a list of keywords. @throws {TooManyFlagsError} */
+  flagBits(names: Iterable<string>): Uint32Array {
+    const bits = new Uint32Array(4)
+    for (const name of names) {
+      const slot = this.flagSlot(name)
+      bits[slot >>> 5]! |= 1 << (slot & 31)
+    }
+    return bits
+  }
+
+  /** Removes all records, caches, annotations of messages. */
+  clear(): void {
+    const { tables } = this.transaction
+    const { id } = this.header
+    this.#writeBlocks()
+    this.#blocks.clear()
+    this.#current = undefined
+    const range = { start: uidKey(id, 0), end: uidKey(id + 1, 0) }
+    for (const key of [...tables.blocks.getKeys(range)]) tables.blocks.remove(key)
+    for (const key of [...tables.caches.getKeys(range)]) tables.caches.remove(key)
+    for (const key of [...tables.messageAnnotations.getKeys({ start: [id, 0, '', ''], end: [id + 1, 0, '', ''] })]) {
+      tables.messageAnnotations.remove(key)
+    }
+    this.touch()
+  }
+
+  flush(): void {
+    if (this.removed) return
+    const blocksChanged = this.#writeBlocks()
+    if (!this.#touched && !blocksChanged) return
+    const { header, transaction } = this
+    header.version++
+    if (this.#changedBlocks.size > CHANGES_KEPT) {
+      header.changes = []
+      header.changesSince = header.version
+    } else {
+      const changes = [...header.changes]
+      for (const firstUid of this.#changedBlocks) changes.push(header.version, firstUid)
+      const excess = changes.length - 2 * CHANGES_KEPT
+      if (excess > 0) {
+        header.changesSince = changes[excess - 2]!
+        changes.splice(0, excess)
+      }
+      header.changes = changes
+    }
+    transaction.tables.headers.put(header.id, packHeader(header))
+    transaction.changed.add(header.id)
+    this.#touched = false
+    this.#changedBlocks.clear()
+  }
+
+  #dirty(block: Block): void {
+    block.dirty = true
+    this.#changedBlocks.add(block.firstUid)
+  }
+
+  #writeBlocks(): boolean {
+    const { blocks } = this.transaction.tables
+    let wrote = this.#changedBlocks.size > 0
+    for (const block of this.#blocks.values()) {
+      if (!block.dirty) continue
+      const key = uidKey(this.header.id, block.firstUid)
+      if (block.data.length === 0) {
+        blocks.remove(key)
+        this.#blocks.delete(block.firstUid)
+        if (this.#current === block) this.#current = undefined
+      } else {
+        blocks.put(key, block.data)
+      }
+      block.dirty = false
+      wrote = true
+    }
+    // a long scan must not keep every block it has passed
+    if (this.#blocks.size > 64) {
+      this.#blocks.clear()
+      this.#current = undefined
+    }
+    return wrote
+  }
+
+  #locate(uid: number): { block: Block; at: number } | undefined {
+    let block = this.#current
+    if (block === undefined || !holds(block, uid)) {
+      block = this.#blockOf(uid)
+      if (block === undefined) return undefined
+      this.#current = block
+    }
+    const at = findRecord(block.data, uid)
+    return at < 0 ? undefined : { block, at }
+  }
+
+  /** The block that holds a UID if any does: that with the greatest first UID not above it. */
+  #blockOf(uid: number): Block | undefined {
+    const { id } = this.header
+    let best: number | undefined
+    for (const key of this.transaction.tables.blocks.getKeys({
+      start: uidKey(id, uid),
+      end: uidKey(id, 0),
+      reverse: true,
+      limit: 1,
+    })) {
+      best = uidOfKey(key)
+    }
+    const known = this.#blocks.get(uid)
+    if (known !== undefined) return known
+    // blocks made in this transaction are not in the table yet
+    for (const firstUid of this.#blocks.keys()) {
+      if (firstUid <= uid && (best === undefined || firstUid > best)) best = firstUid
+    }
+    return best === undefined ? undefined : this.#loadBlock(best)
+  }
+
+  #loadBlock(firstUid: number): Block | undefined {
+    const known = this.#blocks.get(firstUid)
+    if (known !== undefined) return known
+    const data = this.transaction.tables.blocks.get(uidKey(this.header.id, firstUid))
+    if (data === undefined) return undefined
+    const block = { firstUid, data: Buffer.from(data), dirty: false }
+    this.#blocks.set(firstUid, block)
+    return block
+  }
+
+  #lastBlock(): Block | undefined {
+    const current = this.#current
+    if (current !== undefined && current.data.length > 0 && lastUidOf(current) === this.#lastRecordUid) return current
+    const block = this.#blockOf(4294967295)
+    this.#current = block
+    return block
+  }
+
+  /** UID of the last record that this transaction appended. */
+  #lastRecordUid = -1
+
+  #count(record: MessageRecord, annotations: readonly Annotation[], sign: 1 | -1): void {
+    const { header } = this
+    this.touch()
+    if (sign === 1 && record.uid === header.lastUid) this.#lastRecordUid = record.uid
+    if (record.flags & Flag.Expunged) {
+      header.expunged += sign
+      return
+    }
+    header.exists += sign
+    header.octets += sign * record.size
+    if (!(record.flags & Flag.Seen)) header.unseen += sign
+    if (record.flags & Flag.Answered) header.answered += sign
+    if (record.flags & Flag.Flagged) header.flagged += sign
+    if (record.flags & Flag.Deleted) header.deleted += sign
+    header.crcBasic = (header.crcBasic ^ basicCrc(record, header.userFlags)) >>> 0
+    header.crcAnnot = (header.crcAnnot ^ annotationCrc(record, annotations)) >>> 0
+  }
+
+  #storeAnnotations(uid: number, before: readonly Annotation[], after: readonly Annotation[]): void {
+    const { messageAnnotations } = this.transaction.tables
+    const { id } = this.header
+    for (const { entry, userid } of before) messageAnnotations.remove([id, uid, entry, userid])
+    this.header.annotated -= before.length
+    for (const { entry, userid, value, modseq } of after) {
+      if (value.length === 0) continue
+      messageAnnotations.put([id, uid, entry, userid], { value, modseq })
+      this.header.annotated++
+    }
+  }
+}
+
+function lastUidOf(block: Block): number {
+  return block.data.readUInt32LE(block.data.length - RECORD_SIZE + At.uid)
+}
+
+function holds(block: Block, uid: number): boolean {
+  return block.data.length > 0 && uid >= block.firstUid && uid <= lastUidOf(block)
+}
+
+function findRecord(data: Buffer, uid: number): number {
+  let low = 0
+  let high = data.length / RECORD_SIZE
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (data.readUInt32LE(middle * RECORD_SIZE + At.uid) < uid) low = middle + 1
+    else high = middle
+  }
+  const at = low * RECORD_SIZE
+  return at < data.length && data.readUInt32LE(at + At.uid) === uid ? at : -1
+}

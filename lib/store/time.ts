@@ -1,0 +1,6 @@
+/** The store's clock. */
+
+/** Unix seconds. */
+export function now(): number {
+  return Math.floor(Date.now() / 1000)
+}
