@@ -80,7 +80,6 @@ const TABLE: readonly Option[] = [
   ),
   string('defaultpartition', 'default', 'Partition on which new mailboxes are made.'),
   string('proc_path', undefined, 'Directory of one small file for each busy process; {configdirectory}/proc if unset.'),
-  string('lmtpsocket', undefined, 'UNIX socket of lmtpd for local programs; {configdirectory}/socket/lmtp if unset.'),
   string('idlesocket', undefined, 'UNIX socket that idled keeps; {configdirectory}/socket/idle if unset.'),
   size('store_map_size', 64 * 1024 ** 3, 'B', 'Largest size of the store’s database; address space, not disk.'),
 
@@ -124,15 +123,12 @@ const TABLE: readonly Option[] = [
   string('userprefix', 'Other Users', 'Prefix of other users’ mailboxes, with altnamespace.'),
   string('sharedprefix', 'Shared Folders', 'Prefix of shared mailboxes, with altnamespace.'),
   string('defaultacl', 'anyone lrs', 'ACL of shared mailboxes made without a parent.'),
-  toggle('allowusermoves', false, 'Whether an administrator may rename users.'),
-  toggle('allowallsubscribe', false, 'Whether mailboxes that do not exist may be subscribed.'),
   string('delete_mode', 'delayed', 'Whether deleted mailboxes are removed at once or kept below DELETED.', {
     values: ['immediate', 'delayed'],
   }),
   string('expunge_mode', 'delayed', 'Whether files of expunged messages are removed at once or kept for a while.', {
     values: ['immediate', 'default', 'delayed', 'semidelayed'],
   }),
-  string('mailbox_default_options', undefined, 'Options of new mailboxes.'),
 
   // mail in
   toggle('lmtp_downcase_rcpt', true, 'Whether recipients are folded to lower case.'),
@@ -150,19 +146,16 @@ const TABLE: readonly Option[] = [
   duration('timeout', 32 * MINUTE, 'm', 'How long an IMAP connection may be silent; at least 30 minutes.'),
   duration('imapidletimeout', 0, 'm', 'How long an idling connection may be silent; 0 is as `timeout`.'),
   duration('imapidlepoll', 60, 's', 'How often an idling connection looks by itself if change notices cannot be had.'),
-  toggle('imapidresponse', true, 'Whether ID tells the server’s name and version.'),
   string('serverinfo', 'on', 'How much greetings tell.', {
     values: ['on', 'off', 'min', '0', '1', 'yes', 'no', 't', 'f', 'true', 'false'],
   }),
   toggle('allowplaintext', false, 'Whether plaintext passwords may be used on a connection without TLS.'),
   toggle('username_tolower', true, 'Whether login names are folded to lower case.'),
-  toggle('allowanonymouslogin', false, 'Whether ANONYMOUS may log in.'),
   string('loginrealms', '', 'Realms whose users may log in, separated by blanks.'),
   duration('failedloginpause', 3, 's', 'Pause before a failed login is answered.'),
   size('maxquoted', 128 * 1024, 'B', 'Largest quoted string read.'),
   size('maxword', 128 * 1024, 'B', 'Largest bare word read.'),
   size('maxliteral', 128 * 1024, 'B', 'Largest literal read where no message is expected.'),
-  int('autocreate_quota', -1, 'STORAGE quota, in KiB, of users made at login; -1 makes none.'),
 
   // SASL
   string(
@@ -173,8 +166,6 @@ const TABLE: readonly Option[] = [
   string('sasl_sasldb_path', undefined, 'Our password file; {configdirectory}/sasldb.json if unset.'),
   string('sasl_saslauthd_path', undefined, 'Socket of saslauthd, or the directory that holds its `mux`.'),
   string('sasl_mech_list', undefined, 'Mechanisms offered, separated by blanks; all that work if unset.'),
-  int('sasl_minimum_layer', 0, 'Least security strength a connection must have to log in.'),
-  int('sasl_maximum_layer', 256, 'Greatest security strength negotiated.'),
   duration(
     'sasl_password_cache',
     5 * MINUTE,
@@ -187,8 +178,6 @@ const TABLE: readonly Option[] = [
   // TLS
   string('tls_server_cert', undefined, 'Certificate chain, PEM.'),
   string('tls_server_key', undefined, 'Private key, PEM.'),
-  string('tls_client_cert', undefined, 'Certificate our clients present.'),
-  string('tls_client_key', undefined, 'Its private key.'),
 
   // replication
   toggle('sync_log', false, 'Whether changes are written to the replication log.'),
@@ -200,7 +189,6 @@ const TABLE: readonly Option[] = [
   string('sync_authname', undefined, 'User as which sync_client logs in; an administrator of the replica.'),
   string('sync_password', undefined, 'Its password.'),
   string('sync_realm', undefined, 'Its realm.'),
-  toggle('sync_try_imap', true, 'Whether sync_client tries the IMAP port first (Cyrus); ours goes to csync.'),
   duration(
     'sync_repeat_interval',
     0,
@@ -215,7 +203,6 @@ const TABLE: readonly Option[] = [
     's',
     'Longest pause between two attempts to reach the replica; 0 is no limit.',
   ),
-  int('sync_batchsize', 8192, 'Most new messages in one command.', { min: 1 }),
   duration('client_timeout', 10, 's', 'How long connecting may take.'),
 ]
 
