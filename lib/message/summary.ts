@@ -8,7 +8,7 @@
 import { cachedHeaderText, isCachedHeader } from './cached_headers.js'
 import { sentDay } from './date.js'
 import { guidOf } from './guid.js'
-import { headerFields } from './header_fields.js'
+import { headerFields, unfolded } from './header_fields.js'
 import { bodyText, envelopeText } from './imap_text.js'
 import { LineCounter } from './line_counter.js'
 import { fieldText, parseMime } from './mime.js'
@@ -100,6 +100,24 @@ export class MessageCache {
   /** The fields of one name, as `headers` gives them. @param name any case */
   header(name: string): Buffer | undefined {
     return this.headers(new Set([name.toLowerCase()]))
+  }
+
+  /**
+   * Values of all fields of a name, unfolded; what SEARCH compares. @param name lower case
+   * @returns undefined when the cache cannot tell and the file must be read
+   */
+  headerValues(name: string): string[] | undefined {
+    if (!this.#hasHeaders || !isCachedHeader(name)) return undefined
+    const bytes = this.#piece(3)
+    const text = bytes.toString('latin1')
+    const lower = text.toLowerCase()
+    const values: string[] = []
+    const field = `${name}:`
+    for (let at = lower.indexOf(field); at !== -1; at = lower.indexOf(field, at + 1)) {
+      if (at > 0 && text[at - 1] !== '\n') continue
+      values.push(...headerFields(text.slice(at), 1).map((found) => unfolded(text.slice(at), found)))
+    }
+    return values
   }
 
   /** A part by its number ([] the message itself), undefined when there is none; `message` is what a message/rfc822 part holds. */

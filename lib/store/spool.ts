@@ -7,6 +7,7 @@ import { mkdirSync, readFileSync, unlink as unlinkFile } from 'node:fs'
 import { type FileHandle, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Blanks } from './blanks.js'
+import { readKnown } from './read_known.js'
 import { Stager } from './stager.js'
 
 /** Whether a uniqueid may be part of a path: letters, digits, `-` and `_` only. */
@@ -98,8 +99,10 @@ export class Spool {
     return open(this.messagePath(mailbox, uid), 'r')
   }
 
-  read(mailbox: { partition: string; uniqueid: string }, uid: number): Promise<Buffer> {
-    return readFile(this.messagePath(mailbox, uid))
+  /** @param size bytes wanted, if known: that is quicker */
+  read(mailbox: { partition: string; uniqueid: string }, uid: number, size?: number): Promise<Buffer> {
+    const path = this.messagePath(mailbox, uid)
+    return size === undefined ? readFile(path) : readKnown(path, size)
   }
 
   /** Removes a mailbox's directory with everything in it. */

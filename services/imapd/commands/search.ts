@@ -2,7 +2,7 @@
 import { parseSearch, type SearchProgram } from '../../../lib/imap/search_keys.js'
 import { MessageFileError } from '../../../lib/store/store.js'
 import { define, SELECTED, selectedOf } from '../command.js'
-import { MessageSource } from '../fetch/message_source.js'
+import { MessageSource, readable } from '../fetch/message_source.js'
 import { type Pace, pauseIfLong } from '../pace.js'
 import { prepare, testIndex, testMessage } from '../search/evaluate.js'
 
@@ -51,8 +51,15 @@ export const search = define<SearchProgram>({
             log.error(`SEARCH: ${error.message}`)
           }
         }
-        for (let at = 0; at < undecided.length; at += TOGETHER) {
-          await Promise.all(undecided.slice(at, at + TOGETHER).map(decide))
+        const remaining = undecided.filter((position) => {
+          const bytes = caches.get(view[position]!)
+          const row = index.findUid(view[position]!)
+          const verdict = bytes && testIndex(program, key, position, row, readable(bytes))
+          verdicts[position - from] = verdict
+          return verdict === undefined
+        })
+        for (let at = 0; at < remaining.length; at += TOGETHER) {
+          await Promise.all(remaining.slice(at, at + TOGETHER).map(decide))
           const pause = pauseIfLong(connection, pace)
           if (pause) await pause
         }

@@ -45,7 +45,7 @@ export class MessageSource {
   /** Begins to read a small file that will be wanted soon. */
   readAhead(): void {
     if (this.size > AHEAD_BELOW || this.#whole || this.#ahead) return
-    this.#ahead = this.store.readMessage(this.mailbox, this.uid)
+    this.#ahead = this.store.readMessage(this.mailbox, this.uid, this.size)
     this.#ahead.catch(() => undefined) // told by open
   }
 
@@ -53,12 +53,14 @@ export class MessageSource {
   async open(): Promise<void> {
     if (this.#whole || this.#file) return
     if (this.#ahead) this.#whole = await this.#ahead
-    else if (this.size <= WHOLE_BELOW) this.#whole = await this.store.readMessage(this.mailbox, this.uid)
+    else if (this.size <= WHOLE_BELOW) this.#whole = await this.store.readMessage(this.mailbox, this.uid, this.size)
     else this.#file = await this.store.openMessage(this.mailbox, this.uid)
   }
 
   /** Bytes at once; for headers and the like. */
   async bytes(start: number, length: number): Promise<Buffer> {
+    await this.open()
+    if (this.#whole && start + length <= this.#whole.length) return this.#whole.subarray(start, start + length)
     const pieces: Buffer[] = []
     for await (const piece of this.pieces(start, length)) pieces.push(piece)
     return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
@@ -99,7 +101,7 @@ export class MessageSource {
 }
 
 /** A summary that can be read; a damaged one is made anew by whoever needs it. */
-function readable(bytes: Buffer): MessageCache | undefined {
+export function readable(bytes: Buffer): MessageCache | undefined {
   try {
     return new MessageCache(bytes)
   } catch {

@@ -6,6 +6,7 @@ import type { SearchKey } from '../../../lib/imap/search_keys.js'
 import { decodeHeader } from '../../../lib/message/encoded_words.js'
 import { headerFields, unfolded } from '../../../lib/message/header_fields.js'
 import { searchForm } from '../../../lib/message/search_text.js'
+import type { MessageCache } from '../../../lib/message/summary.js'
 import type { MessageSource } from '../fetch/message_source.js'
 import { systemFlag } from '../flag_text.js'
 import type { Selected } from '../selected.js'
@@ -37,19 +38,25 @@ export function prepare(selected: Selected, key: SearchKey): Program {
   return { selected, key, sets, keywords }
 }
 
-/** What the index alone says; undefined when the message's text decides. */
-export function testIndex(program: Program, key: SearchKey, position: number, row: number): boolean | undefined {
+/** What the index, and the summary if given, say; undefined when the message's text decides. */
+export function testIndex(
+  program: Program,
+  key: SearchKey,
+  position: number,
+  row: number,
+  cache?: MessageCache,
+): boolean | undefined {
   const { selected } = program
   const { index } = selected
   switch (key.type) {
     case 'all':
       return true
     case 'and':
-      return every(key.keys.map((each) => testIndex(program, each, position, row)))
+      return every(key.keys.map((each) => testIndex(program, each, position, row, cache)))
     case 'or':
-      return negated(every(key.keys.map((each) => negated(testIndex(program, each, position, row)))))
+      return negated(every(key.keys.map((each) => negated(testIndex(program, each, position, row, cache)))))
     case 'not':
-      return negated(testIndex(program, key.key, position, row))
+      return negated(testIndex(program, key.key, position, row, cache))
     case 'flag':
       if (key.flag === '\\Seen') return selected.isSeen(row)
       return (index.flags(row) & systemFlag(key.flag)!) !== 0
@@ -71,6 +78,8 @@ export function testIndex(program: Program, key: SearchKey, position: number, ro
       const size = index.size(row)
       return size > key.above && size < key.below
     }
+    case 'header':
+      return cache?.headerValues(key.name)?.some((value) => contains(value, key.value))
     default:
       return undefined
   }
@@ -106,7 +115,7 @@ async function test(
   row: number,
   source: MessageSource,
 ): Promise<boolean> {
-  const known = testIndex(program, key, position, row)
+  const known = testIndex(program, key, position, row, source.cacheAtHand)
   if (known !== undefined) return known
   switch (key.type) {
     case 'and':
@@ -134,12 +143,10 @@ function contains(text: string, value: string): boolean {
 
 async function testHeader(source: MessageSource, name: string, value: string): Promise<boolean> {
   const cache = await source.cache()
-  let bytes = cache.header(name)
-  if (!bytes) {
-    const { headerStart, headerSize } = cache.part([])!
-    bytes = await source.bytes(headerStart, headerSize)
-  }
-  const text = bytes.toString('latin1')
+  const values = cache.headerValues(name)
+  if (values) return values.some((each) => contains(each, value))
+  const { headerStart, headerSize } = cache.part([])!
+  const text = (await source.bytes(headerStart, headerSize)).toString('latin1')
   return headerFields(text, Number.POSITIVE_INFINITY).some(
     (field) => field.name === name && contains(unfolded(text, field), value),
   )
