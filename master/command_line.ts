@@ -6,7 +6,7 @@ export const USAGE = `usage: master [-C imapd.conf] [-M cyrus.conf] [-p pidfile]
   -C file   imapd.conf for master itself (/etc/imapd.conf); programs need their own -C in cmd=
   -M file   cyrus.conf (/etc/cyrus.conf)
   -p file   pid file (/var/run/cyrus-master.pid)
-  -l n      listen backlog (32)
+  -l n      listen backlog (1024)
   -d        become a daemon; returns once it is ready for work, with its exit status otherwise
   -D        stay, and leave stdin, stdout and stderr to the programs; log lines go to stderr too
   -L file   programs' stdout and stderr go to this file, appended
@@ -15,6 +15,12 @@ export const USAGE = `usage: master [-C imapd.conf] [-M cyrus.conf] [-p pidfile]
   -v        more logging
   -V        print the version
 `
+
+/**
+ * Cyrus' default is 32. A burst that overflows it makes Linux answer with SYN cookies, and such a client waits for ever for a server that speaks
+ * first, as IMAP's and LMTP's do. The kernel cuts it to net.core.somaxconn.
+ */
+const DEFAULT_BACKLOG = 1024
 
 export interface MasterOptions {
   readonly imapdConf: string
@@ -47,7 +53,7 @@ export function parseCommandLine(argv: readonly string[]): MasterOptions {
     imapdConf: text('C') ?? '/etc/imapd.conf',
     cyrusConf: text('M') ?? '/etc/cyrus.conf',
     pidFile: text('p'),
-    backlog: number('l', 32),
+    backlog: number('l', DEFAULT_BACKLOG),
     daemon: options.has('d'),
     keepStdio: options.has('D'),
     outputFile: text('L'),

@@ -107,7 +107,7 @@ export function listenSocket(
   address: Address,
   options: { datagram?: boolean; backlog?: number; tos?: number } = {},
 ): number {
-  const { datagram = false, backlog = 32, tos = 0 } = options
+  const { datagram = false, backlog = 1024, tos = 0 } = options
   const sockaddr = encodeAddress(address)
   const type = (datagram ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC
   const fd = check(native.socket()(AF[address.family], type, 0), 'socket')

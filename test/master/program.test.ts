@@ -57,6 +57,21 @@ t.test('a process with several slots is one process for several connections', as
   for (const client of clients) await client.close()
 })
 
+t.test('a burst of connections is served to the last one', async (t) => {
+  const master = new Instance('service_connections: 500\n')
+  t.teardown(() => master.close())
+  const port = await freePort()
+  master.configure(`SERVICES {
+    one cmd="testd" listen=127.0.0.1:${port}
+  }`)
+  await master.start()
+  // All are there before the first process is.
+  const clients = await Promise.all(Array.from({ length: 200 }, () => Client.connect(port)))
+  const pids = await Promise.all(clients.map((client) => client.pid()))
+  t.notOk(pids.some(Number.isNaN), 'everyone is greeted')
+  await Promise.all(clients.map((client) => client.close()))
+})
+
 t.test('TCP: every address has a socket with a number of its own', async (t) => {
   const master = new Instance()
   t.teardown(() => master.close())
