@@ -136,7 +136,8 @@ class Client {
           }
           this.#failed = true
           this.log.error(`SYNCERROR: ${what}: ${(error as Error).message}`)
-          process.stderr.write(`sync_client: ${what}: ${(error as Error).message}\n`)
+          // with -v the log goes to stderr already
+          if (this.line.verbosity === 0) process.stderr.write(`sync_client: ${what}: ${(error as Error).message}\n`)
         }
       }
     }
@@ -294,7 +295,7 @@ if (goesToBackground()) {
         }
       } catch (error) {
         good = line.mode === 'rolling' && line.inputFile === undefined && error instanceof PeerGoneError
-        process.stderr.write(`sync_client: ${(error as Error).message}\n`)
+        if (line.verbosity === 0) process.stderr.write(`sync_client: ${(error as Error).message}\n`)
         log.error((error as Error).message)
       }
       await store.close()
