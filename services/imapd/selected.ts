@@ -7,7 +7,7 @@
  * changed flags are told at every sync.
  */
 import { includes, type Range, resolve, type SequenceSet } from '../../lib/imap/sequence_set.js'
-import type { Rights } from '../../lib/mailbox/acl.js'
+import { type Rights, rightsOf } from '../../lib/mailbox/acl.js'
 import { isDeleted } from '../../lib/mailbox/names.js'
 import { isSeen, seenUids } from '../../lib/mailbox/seen.js'
 import { contains, type UidRanges } from '../../lib/mailbox/uid_set.js'
@@ -55,21 +55,24 @@ export class Selected {
   view: Uint32Array
   /** What this user has read, where the records do not tell (lib/mailbox/seen.ts). */
   guestSeen: UidRanges | undefined
+  /** What the user may do here now; follows changes of the ACL. */
+  rights: Rights
   /** UIDs that are \Recent in this session. */
   #recent: Range[] = []
   #toldKeywords: string
   /** Settles when other sessions can no longer take messages for \Recent that are so here. */
   recentNoted: Promise<void> = Promise.resolve()
-  /** The mailbox no longer exists. */
+  /** The mailbox no longer exists, for this user at least. */
   gone = false
 
   constructor(
     readonly store: MailStore,
     index: MailboxIndex,
     readonly userid: string,
-    readonly rights: Rights,
+    private readonly isAdmin: boolean,
     readonly readOnly: boolean,
   ) {
+    this.rights = rightsOf(index.header, userid, isAdmin)
     this.id = index.header.id
     this.index = index
     this.view = visibleUids(index)
@@ -148,17 +151,25 @@ export class Selected {
   sync(reply: Reply, options: { expunges: boolean; withUid?: boolean; silent?: ReadonlySet<number> }): void {
     if (this.gone) return
     const index = this.store.index(this.id)
-    if (!index || (isDeleted(index.header.name) && !isDeleted(this.header.name))) {
+    if (!index || this.#isAnother(index.header)) {
       this.gone = true
       return
     }
     const before = this.index
+    if (index.header.acl !== before.header.acl) this.rights = rightsOf(index.header, this.userid, this.isAdmin)
     if (index === before && (this.view === visibleUids(index) || !options.expunges)) return
     this.index = index
     this.#tellKeywords(reply)
     if (options.expunges) this.#tellExpunged(reply)
     const known = this.#tellNew(reply)
     if (index !== before) this.#tellFlags(reply, before, known, options)
+  }
+
+  /** Whether what is there now is no longer what was selected: deleted for later, made anew, or not ours to read any more. */
+  #isAnother(now: MailboxHeader): boolean {
+    const { name, uidvalidity, acl } = this.header
+    if (now.uidvalidity !== uidvalidity || (isDeleted(now.name) && !isDeleted(name))) return true
+    return now.acl !== acl && !rightsOf(now, this.userid, this.isAdmin).has('r')
   }
 
   #tellKeywords(reply: Reply): void {

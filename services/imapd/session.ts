@@ -202,7 +202,7 @@ export class Session {
     const { selected } = this
     if (!selected) return
     selected.sync(this.reply, { expunges: command.tellsExpunged === true || uid, withUid: uid })
-    if (selected.gone) this.goodbye('Selected mailbox was deleted')
+    if (selected.gone) this.goodbye('Selected mailbox is gone')
   }
 
   /** Tags a refusal; a peer that only produces refusals is no IMAP client. */

@@ -78,6 +78,40 @@ t.test('ACL', async (t) => {
   `)
 })
 
+t.test('rights that change count at once, also where the mailbox is selected', async (t) => {
+  const { conversation } = await fixture(t)
+  await conversation.play(`${LOGIN}
+    A> 1 APPEND INBOX {14+}\\r\\nSubject: x\\r\\n\\r\\n
+    A< 1 OK …
+    A> 2 SETACL INBOX bob lrsw
+    A< 2 OK Completed
+    B> 1 LOGIN bob testpw
+    B< 1 OK …
+    B> 2 SELECT user.alice
+    B< * 1 EXISTS
+    B< * 1 RECENT
+    B< * FLAGS …
+    B< * OK [PERMANENTFLAGS (\\Answered \\Flagged \\Draft \\Seen \\*)] Ok
+    B< * OK [UNSEEN 1] Ok
+    B< * OK …
+    B< * OK …
+    B< 2 OK [READ-WRITE] Completed
+    B> 3 STORE 1 +FLAGS (\\Flagged)
+    B< * 1 FETCH (FLAGS (\\Recent \\Flagged))
+    B< 3 OK Completed
+    A> 3 SETACL INBOX bob lr
+    A< 3 OK Completed
+    B> 4 STORE 1 -FLAGS (\\Flagged)
+    B< 4 NO [NOPERM] Permission denied
+    B> 5 IDLE
+    B< + idling
+    A> 4 DELETEACL INBOX bob
+    A< 4 OK Completed
+    B< * BYE Selected mailbox is gone
+    B< EOF
+  `)
+})
+
 t.test('quota', async (t) => {
   const { conversation } = await fixture(t)
   const message = '{14+}\\r\\nSubject: x\\r\\n\\r\\n'

@@ -477,7 +477,7 @@ t.test('IDLE tells at once', async (t) => {
     R< 1 OK …
     R> 2 DELETE user.alice
     R< 2 OK Completed
-    A< * BYE Selected mailbox was deleted
+    A< * BYE Selected mailbox is gone
     A< EOF
   `)
 })

@@ -8,7 +8,7 @@ function tell(session: Session): void {
   const { selected } = session
   if (!selected) return
   selected.sync(session.reply, { expunges: true })
-  if (selected.gone) session.goodbye('Selected mailbox was deleted')
+  if (selected.gone) session.goodbye('Selected mailbox is gone')
 }
 
 export const idle = define({

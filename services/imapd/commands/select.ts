@@ -42,7 +42,7 @@ async function open(session: Session, name: string, examine: boolean): Promise<s
   const index = imapd.store.index(header.id)
   if (!index) throw new No(`[NONEXISTENT] ${NO_MAILBOX}`)
   const readOnly = examine || !rights.hasAny(WRITING)
-  const selected = new Selected(imapd.store, index, session.user!, rights, readOnly)
+  const selected = new Selected(imapd.store, index, session.user!, session.isAdmin, readOnly)
   await selected.recentNoted
   session.selected = selected
   session.service.setMailbox(header.name)
