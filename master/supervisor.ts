@@ -18,6 +18,7 @@ import { EventSchedule } from './event_schedule.js'
 import { HOLD_BACK } from './fork_rate.js'
 import { type ChildOutput, launch } from './launch.js'
 import { resolveListen } from './listen_address.js'
+import { planReload } from './reload_plan.js'
 import { openListener, ServiceSocket } from './service_socket.js'
 import { missing, wantsConnections } from './spawn_policy.js'
 import { StatusPipe } from './status_pipe.js'
@@ -70,11 +71,7 @@ export class Supervisor {
    */
   async open(conf: MasterConf): Promise<void> {
     for (const entry of conf.services) this.#services.push(...(await this.#listen(entry, true)))
-    for (const entry of conf.daemons) {
-      const daemon = new ServiceSocket(entry, 0, 'daemon', undefined, undefined, performance.now())
-      if (entry.wait) this.#waitDaemons.push(daemon)
-      else this.#services.push(daemon)
-    }
+    for (const entry of conf.daemons) this.#addDaemon(entry)
   }
 
   /**
@@ -157,6 +154,12 @@ export class Supervisor {
     }
     if (sockets.length === 0) log.error(`unable to create ${entry.name} listener socket: ${lastProblem}`)
     return sockets
+  }
+
+  #addDaemon(entry: DaemonEntry): void {
+    const daemon = new ServiceSocket(entry, 0, 'daemon', undefined, undefined, performance.now())
+    if (entry.wait) this.#waitDaemons.push(daemon)
+    else this.#services.push(daemon)
   }
 
   /** Spawns for connections that wait where nobody is ready. */
@@ -345,47 +348,21 @@ export class Supervisor {
     if (this.#stopping !== undefined) return
     const conf = this.#options.reread()
     const told = [...this.#processes.keys()]
-    const kept = new Set<ServiceSocket>()
-    const added: ServiceEntry[] = []
-    for (const entry of conf.services) {
-      const same = this.#services.filter((service) => !service.dropped && isSameService(service, entry))
-      for (const service of same) {
-        service.entry = entry
-        kept.add(service)
-      }
-      if (same.length === 0) added.push(entry)
-    }
-    const addedDaemons: DaemonEntry[] = []
-    for (const entry of conf.daemons) {
-      const same = [...this.#services, ...this.#waitDaemons].find(
-        (service) =>
-          !service.dropped &&
-          service.entry.kind === 'daemon' &&
-          service.entry.name === entry.name &&
-          service.entry.wait === entry.wait,
-      )
-      if (same === undefined) addedDaemons.push(entry)
-      else {
-        same.entry = entry
-        kept.add(same)
-      }
-    }
-    for (const service of [...this.#services, ...this.#waitDaemons]) {
+    const plan = planReload([...this.#services, ...this.#waitDaemons], conf)
+    for (const [service, entry] of plan.kept) {
+      service.entry = entry
+      service.enabled = true
       service.crashGuard.reset()
       service.heldUntil = 0
-      if (kept.has(service)) {
-        service.enabled = true
-        continue
-      }
+    }
+    // Old sockets go first: a new one may want their address.
+    for (const service of plan.dropped) {
       service.enabled = false
       service.dropped = true
       service.closeSocket(true)
     }
-    for (const entry of added) this.#services.push(...(await this.#listen(entry, false)))
-    for (const entry of addedDaemons) {
-      const daemon = new ServiceSocket(entry, 0, 'daemon', undefined, undefined, performance.now())
-      ;(entry.wait ? this.#waitDaemons : this.#services).push(daemon)
-    }
+    for (const entry of plan.newServices) this.#services.push(...(await this.#listen(entry, false)))
+    for (const entry of plan.newDaemons) this.#addDaemon(entry)
     for (const child of this.#children.values()) {
       if (child.state !== 'dead' && child.service !== undefined) this.#processes.get(child.pid)?.kill('SIGHUP')
     }
@@ -426,15 +403,4 @@ export class Supervisor {
     await stopWaitDaemons(daemons, this.#log)
     this.#log.notice('All children have exited, closing down')
   }
-}
-
-/** Whether a socket that listens now is what an entry asks for. */
-function isSameService({ entry, fd }: ServiceSocket, wanted: ServiceEntry): boolean {
-  return (
-    fd !== undefined &&
-    entry.kind === 'service' &&
-    entry.name === wanted.name &&
-    entry.listen === wanted.listen &&
-    entry.proto === wanted.proto
-  )
 }

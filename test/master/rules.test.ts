@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import t from 'tap'
 import { ChildTable, type Counters, GRACE } from '../../master/child_table.js'
 import { CrashGuard } from '../../master/crash_guard.js'
-import type { EventEntry } from '../../master/entries.js'
+import type { DaemonEntry, EventEntry, MasterConf, ServiceEntry } from '../../master/entries.js'
 import { EventSchedule, nextTimeOfDay } from '../../master/event_schedule.js'
 import { ForkRate } from '../../master/fork_rate.js'
 import { parseListen, portNumber, resolveListen } from '../../master/listen_address.js'
+import { planReload, type Running } from '../../master/reload_plan.js'
 import { missing, wantsConnections } from '../../master/spawn_policy.js'
 
 t.test('fork rate: settles at the limit, and 0 is none', async (t) => {
@@ -196,4 +197,59 @@ t.test('listen=', async (t) => {
   t.match(await resolveListen('/x', 'udp'), { datagram: true })
   t.match(await resolveListen('1', 'sctp'), { problem: /^invalid proto 'sctp'/ })
   t.match(await resolveListen('host:', 'tcp'), { problem: "invalid listen 'host:'" })
+})
+
+t.test('reload', async (t) => {
+  const limits = { prefork: 0, maxchild: 1, maxforkrate: 0, maxfds: 0, babysit: false }
+  const command = { program: '/x', argv: ['x'] }
+  const service = (name: string, listen: string, proto = 'tcp'): ServiceEntry => ({
+    kind: 'service',
+    name,
+    line: 1,
+    command,
+    listen,
+    proto,
+    ...limits,
+  })
+  const daemon = (name: string, wait: boolean): DaemonEntry => ({
+    kind: 'daemon',
+    name,
+    line: 1,
+    command,
+    wait,
+    ...limits,
+  })
+  const running = (entry: ServiceEntry | DaemonEntry, fd: number | undefined, dropped = false): Running => ({
+    entry,
+    fd,
+    dropped,
+  })
+  const plan = (before: Running[], services: ServiceEntry[], daemons: DaemonEntry[] = []): unknown => {
+    const conf: MasterConf = { start: [], events: [], services, daemons }
+    const { kept, dropped, newServices, newDaemons } = planReload(before, conf)
+    return [
+      [...kept.keys()].map((each) => before.indexOf(each)),
+      dropped.map((each) => before.indexOf(each)),
+      newServices.map(({ name }) => name),
+      newDaemons.map(({ name }) => name),
+    ]
+  }
+  const two = [running(service('a', '1'), 5), running(service('a', '1'), 6)]
+  t.strictSame(plan(two, [service('a', '1')]), [[0, 1], [], [], []], 'all sockets of an entry stay')
+  t.strictSame(plan(two, []), [[], [0, 1], [], []])
+  t.strictSame(plan(two, [service('a', '2')]), [[], [0, 1], ['a'], []], 'another address')
+  t.strictSame(plan(two, [service('a', '1', 'tcp4')]), [[], [0, 1], ['a'], []], 'another protocol')
+  t.strictSame(
+    plan([running(service('a', '1'), undefined)], [service('a', '1')]),
+    [[], [0], ['a'], []],
+    'one that was given up is opened again',
+  )
+  t.strictSame(
+    plan([running(service('a', '1'), 5, true)], [service('a', '1')]),
+    [[], [], ['a'], []],
+    'one that is going does not come back',
+  )
+  const waiting = [running(daemon('d', true), undefined)]
+  t.strictSame(plan(waiting, [], [daemon('d', true)]), [[0], [], [], []])
+  t.strictSame(plan(waiting, [], [daemon('d', false)]), [[], [0], [], ['d']])
 })
