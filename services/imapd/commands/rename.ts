@@ -7,8 +7,8 @@ import type { MailboxHeader } from '../../../lib/store/store.js'
 import { define, LOGGED_IN } from '../command.js'
 import { DENIED, No } from '../errors.js'
 import { lookUp, mayCreate, mustFind } from '../mailboxes.js'
-import { visibleUids } from '../selected.js'
 import type { Session } from '../session.js'
+import { visibleUids } from '../views.js'
 
 export const rename = define<{ from: string; to: string }>({
   name: 'RENAME',

@@ -4,7 +4,7 @@ import { countUnseen, recentUid, seenUids } from '../../../lib/mailbox/seen.js'
 import type { MailboxHeader, MailStore } from '../../../lib/store/store.js'
 import { define, LOGGED_IN } from '../command.js'
 import { mustFind } from '../mailboxes.js'
-import { lowerBound, visibleUids } from '../selected.js'
+import { lowerBound, visibleUids } from '../views.js'
 
 type Item = (store: MailStore, header: MailboxHeader, userid: string) => number
 
