@@ -10,10 +10,19 @@ import type { Readable, Writable } from 'node:stream'
 import type tls from 'node:tls'
 import type zlib from 'node:zlib'
 import { flushDeflate, layerDeflate } from './deflate.js'
-import { DotDecoder } from './dot_stuffing.js'
 import { ConnectionClosedError, LineTooLongError, TimeoutError } from './errors.js'
 import { InputBuffer } from './input_buffer.js'
 import { OutputBuffer } from './output_buffer.js'
+import {
+  type Incoming,
+  readBytes,
+  readDotStuffed,
+  readLine,
+  readSome,
+  readStream,
+  type Sink,
+  takeLine,
+} from './reading.js'
 import { secureSocket, type TlsSettings } from './secure.js'
 
 export { ConnectionClosedError, LineTooLongError, TimeoutError, type TlsSettings }
@@ -29,8 +38,6 @@ export interface ConnectionOptions {
   idleTimeout?: number
 }
 
-type Sink = (chunk: Buffer) => void | Promise<void>
-
 export class Connection {
   /** The peer's address, `unix` for a local socket. */
   readonly remote: string
@@ -41,8 +48,9 @@ export class Connection {
   #source: Readable
   #sink: Writable
   #deflate: zlib.DeflateRaw | undefined
-  #input = new InputBuffer()
-  #output = new OutputBuffer()
+  readonly #input = new InputBuffer()
+  readonly #incoming: Incoming
+  readonly #output = new OutputBuffer()
   #wanted = 0
   #paused = false
   #ended = false
@@ -60,6 +68,18 @@ export class Connection {
     this.#maxLine = options.maxLine ?? 65536
     this.#idleSeconds = options.idleTimeout ?? 0
     this.remote = socket.remoteAddress ?? 'unix'
+    const connection = this
+    this.#incoming = {
+      buffer: this.#input,
+      get ended() {
+        return connection.#ended
+      },
+      get error() {
+        return connection.error
+      },
+      more: (wanted) => this.#moreInput(wanted),
+      taken: () => this.#resumeIfLow(),
+    }
     socket.setNoDelay(true)
     this.#adoptSocket(socket)
     this.#listen(socket)
@@ -102,12 +122,7 @@ export class Connection {
 
   /** A complete line already here, without CRLF (a bare LF is accepted). @throws {LineTooLongError} */
   tryReadLine(): Buffer | undefined {
-    const lf = this.#input.indexOfLf()
-    if (lf === -1) return undefined
-    const line = this.#input.takeLine()!
-    this.#resumeIfLow()
-    if (line.length > this.#maxLine) throw new LineTooLongError(this.#maxLine)
-    return line
+    return takeLine(this.#incoming, this.#maxLine)
   }
 
   /**
@@ -115,61 +130,26 @@ export class Connection {
    * @throws {LineTooLongError} after the rest of that line was skipped; reading may go on
    * @throws {TimeoutError}
    */
-  async readLine(): Promise<Buffer | null> {
-    for (;;) {
-      const line = this.tryReadLine()
-      if (line !== undefined) return line
-      if (this.#input.length > this.#maxLine + 1) {
-        await this.#skipLine()
-        throw new LineTooLongError(this.#maxLine)
-      }
-      if (this.#ended) return null
-      await this.#moreInput(this.#input.length + 1)
-    }
+  readLine(): Promise<Buffer | null> {
+    return readLine(this.#incoming, this.#maxLine)
   }
 
   /** Exactly n bytes, held in memory. @throws {ConnectionClosedError} if the stream ends before, {TimeoutError} */
-  async readBytes(n: number): Promise<Buffer> {
-    while (this.#input.length < n) {
-      if (this.#ended) throw new ConnectionClosedError(`${n - this.#input.length} bytes before the end`, this.error)
-      await this.#moreInput(n)
-    }
-    const bytes = this.#input.take(n)
-    this.#resumeIfLow()
-    return bytes
+  readBytes(n: number): Promise<Buffer> {
+    return readBytes(this.#incoming, n)
   }
 
-  /** What has come and was not taken, one chunk of it, without waiting for more; empty only at the end of the stream. @throws {TimeoutError} */
-  async readSome(): Promise<Buffer> {
-    for (;;) {
-      const chunk = this.#input.takeUpTo(Number.MAX_SAFE_INTEGER)
-      if (chunk.length > 0) {
-        this.#resumeIfLow()
-        return chunk
-      }
-      if (this.#ended) return chunk
-      await this.#moreInput(1)
-    }
+  /** What has come and was not taken, one chunk of it; waits only when there is none; empty at the end of the stream. @throws {TimeoutError} */
+  readSome(): Promise<Buffer> {
+    return readSome(this.#incoming)
   }
 
   /**
    * Exactly n bytes, handed on as they come; no more is read while the sink's promise is pending.
    * @throws {ConnectionClosedError} if the stream ends before, {TimeoutError}, and what the sink throws
    */
-  async readStream(n: number, sink: Sink): Promise<void> {
-    let left = n
-    while (left > 0) {
-      const chunk = this.#input.takeUpTo(left)
-      if (chunk.length === 0) {
-        if (this.#ended) throw new ConnectionClosedError(`${left} bytes before the end`, this.error)
-        await this.#moreInput(1)
-        continue
-      }
-      this.#resumeIfLow()
-      left -= chunk.length
-      const pending = sink(chunk)
-      if (pending) await pending
-    }
+  readStream(n: number, sink: Sink): Promise<void> {
+    return readStream(this.#incoming, n, sink)
   }
 
   /**
@@ -177,23 +157,8 @@ export class Connection {
    * @param limit bytes handed to the sink at most, 0 for no limit; what is above is read and dropped
    * @throws {ConnectionClosedError} if the stream ends before, {TimeoutError}, and what the sink throws
    */
-  async readDotStuffed(sink: Sink, limit = 0): Promise<{ tooBig: boolean; size: number }> {
-    const decoder = new DotDecoder()
-    let size = 0
-    for (;;) {
-      const chunk = decoder.next(this.#input)
-      if (decoder.done) return { tooBig: limit > 0 && size > limit, size }
-      if (chunk === undefined) {
-        if (this.#ended) throw new ConnectionClosedError('before the end of the data', this.error)
-        this.#resumeIfLow()
-        await this.#moreInput(this.#input.length + 1)
-        continue
-      }
-      size += chunk.length
-      if (limit > 0 && size > limit) continue
-      const pending = sink(chunk)
-      if (pending) await pending
-    }
+  readDotStuffed(sink: Sink, limit = 0): Promise<{ tooBig: boolean; size: number }> {
+    return readDotStuffed(this.#incoming, sink, limit)
   }
 
   /** Adds to what is sent at the next flush, or by itself when this turn of the event loop ends. Text goes as UTF-8. */
@@ -350,21 +315,6 @@ export class Connection {
     for (const piece of pieces) this.#sink.write(piece)
     if (pieces.length > 1) this.#sink.uncork()
     if (this.#deflate) void flushDeflate(this.#deflate)
-  }
-
-  async #skipLine(): Promise<void> {
-    for (;;) {
-      const lf = this.#input.indexOfLf()
-      if (lf !== -1) {
-        this.#input.take(lf + 1)
-        this.#resumeIfLow()
-        return
-      }
-      this.#input.clear()
-      this.#resumeIfLow()
-      if (this.#ended) return
-      await this.#moreInput(1)
-    }
   }
 
   /** Waits until `wanted` bytes are buffered in all, or the stream has ended. */
