@@ -24,6 +24,9 @@ export class ItemError extends Error {
   override name = 'ItemError'
 }
 
+/** Mailboxes of the replica whose state is remembered: some 20 MB. */
+const MOST_KNOWN = 20_000
+
 export class ClientSession {
   /** the replica's mailboxes as its last answers told them; only what this connection has itself seen */
   readonly known = new Map<string, MailboxState>()
@@ -49,8 +52,19 @@ export class ClientSession {
   /** Makes the replica forget what is staged, if anything is. */
   async restart(): Promise<void> {
     if ([...this.#staged.values()].every((set) => set.size === 0)) return
+    await this.forget()
+  }
+
+  /** Makes the replica forget what is staged, whatever that is. */
+  async forget(): Promise<void> {
     this.#staged.clear()
     await this.peer.restart()
+  }
+
+  /** Remembers a mailbox of the replica as it has told, or been told, it; not more than so many. */
+  remember(name: string, state: MailboxState): void {
+    if (this.known.size >= MOST_KNOWN) this.known.clear()
+    this.known.set(name, state)
   }
 
   /** The command's name, or with -L its LOCAL_ form. */

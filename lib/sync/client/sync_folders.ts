@@ -189,7 +189,7 @@ async function askMailboxes(session: ClientSession, names: readonly string[]): P
     const states = items
       .filter(({ key }) => key.toUpperCase() === 'MAILBOX')
       .map(({ value }) => parseState(value, 'server'))
-    for (const state of states) session.known.set(state.name, state)
+    for (const state of states) session.remember(state.name, state)
     return states
   } catch (error) {
     if (error instanceof PeerRefusalError && error.code === 'IMAP_MAILBOX_NONEXISTENT') return []

@@ -48,7 +48,7 @@ export async function askMailbox(session: ClientSession, name: string): Promise<
     .filter(({ key }) => key.toUpperCase() === 'MAILBOX')
     .map(({ value }) => parseState(value, 'server'))[0]
   if (state === undefined) session.known.delete(name)
-  else session.known.set(name, state)
+  else session.remember(name, state)
   return state
 }
 
@@ -167,7 +167,7 @@ async function sendDelta(
     session.verb('MAILBOX'),
     writeMailbox(told, 'client', since, recordsOf(store, index, aboveModseq)),
   )
-  session.known.set(header.name, told)
+  session.remember(header.name, told)
 }
 
 /** Whether a record has content that can be sent. */

@@ -43,7 +43,7 @@ async function askUser(session: ClientSession, what: 'USER' | 'META', userid: st
       case 'MAILBOX': {
         const state = parseState(value, 'server')
         user.mailboxes.push(state)
-        session.known.set(state.name, state)
+        session.remember(state.name, state)
         break
       }
       case 'QUOTA': {

@@ -67,7 +67,11 @@ export async function upload(
     const some = wanted.slice(at, at + MOST_FILES)
     const damaged: string[] = []
     await session.peer.ask('APPLY', 'MESSAGE', fileList(session, mailbox, partition, some, damaged))
-    if (damaged.length > 0) throw new ItemError(`${mailbox.name}: ${damaged.join('; ')}`)
+    if (damaged.length > 0) {
+      // what was sent of them must not stay staged under their GUIDs
+      await session.forget()
+      throw new ItemError(`${mailbox.name}: ${damaged.join('; ')}`)
+    }
     for (const { guid } of some) staged.add(guid)
   }
 }
@@ -101,7 +105,7 @@ async function* fileList(
     if (Buffer.isBuffer(content)) yield content
     else {
       try {
-        yield* pieces(content, size)
+        yield* pieces(content, size, () => damaged.push(`message ${uid}: file has changed while it was sent`))
       } finally {
         await content.close()
       }
@@ -127,7 +131,7 @@ async function read({ store }: ClientSession, mailbox: MailboxHeader, { uid, gui
       const { size: actual } = await file.stat()
       if (actual !== size) throw new Error(`file has ${actual} bytes instead of ${size}`)
       const hash = createHash('sha1')
-      for await (const piece of pieces(file, size)) hash.update(piece)
+      for await (const piece of pieces(file, size, () => {})) hash.update(piece)
       if (hash.digest('hex') !== guid) throw new Error('file is damaged: its SHA-1 is not the GUID')
       return file
     } catch (error) {
@@ -139,11 +143,14 @@ async function read({ store }: ClientSession, mailbox: MailboxHeader, { uid, gui
   }
 }
 
-async function* pieces(file: FileHandle, size: number): AsyncGenerator<Buffer> {
+/** Exactly `size` bytes, since so many have been announced; what a file cannot give any more is zeros, and `spoiled` is told. */
+async function* pieces(file: FileHandle, size: number, spoiled: () => void): AsyncGenerator<Buffer> {
   for (let at = 0; at < size; ) {
-    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(65536), 0, Math.min(65536, size - at), at)
-    if (bytesRead === 0) throw new Error('file has become shorter')
-    at += bytesRead
-    yield buffer.subarray(0, bytesRead)
+    const buffer = Buffer.alloc(Math.min(65536, size - at))
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, at).catch(() => ({ bytesRead: 0 }))
+    if (bytesRead === 0) spoiled()
+    const piece = bytesRead === 0 ? buffer : buffer.subarray(0, bytesRead)
+    at += piece.length
+    yield piece
   }
 }
