@@ -37,6 +37,8 @@ export class Instance {
   readonly pidFile: string
   readonly lmtpSocket: string
   #process: ChildProcess | undefined
+  /** the session of the master started last: its pid */
+  #session = -1
 
   constructor(
     readonly plan: InstancePlan,
@@ -139,7 +141,7 @@ export class Instance {
     }
     const rolling = plan.replicateTo === undefined ? '' : `  syncclient ${command('sync_client', ' -r')}\n`
     // Cyrus 3.6 knows START only; ours takes the spelling of 2007 too
-    const start = plan.software === 'ours' ? 'STARTUP' : 'START'
+    const start = plan.supervisor === 'ours' ? 'STARTUP' : 'START'
     const daemons = `  idled ${command('idled', ' -d')}\n`
     return [
       `${start} {\n  recover ${command('ctl_cyrusdb', ' -r')}\n${plan.syncclient === 'startup' ? rolling : ''}}\n`,
@@ -159,6 +161,11 @@ export class Instance {
     }
   }
 
+  #masterProgram(): string {
+    const { supervisor, software } = this.plan
+    return supervisor === software ? this.program('master') : program(supervisor, 'master')
+  }
+
   /** Starts master and waits until every service answers. */
   async start(): Promise<void> {
     const log = openSync(join(this.directory, 'master.log'), 'a')
@@ -173,13 +180,14 @@ export class Instance {
       join(this.directory, 'console.log'),
     ]
     // a process group of its own: master signals its whole group when it ends
-    const child = spawn(this.program('master'), args, {
+    const child = spawn(this.#masterProgram(), args, {
       detached: true,
       stdio: ['ignore', log, log],
       cwd: join(this.directory, 'cores'),
     })
     closeSync(log)
     this.#process = child
+    this.#session = child.pid ?? -1
     let ended: string | undefined
     child.once('error', (error) => (ended = error.message))
     child.once('exit', (code, signal) => (ended = `ended with ${signal ?? code}`))
@@ -217,9 +225,9 @@ export class Instance {
     return this.#process?.pid ?? 0
   }
 
-  /** Processes that this instance runs, master excepted, whose command line or title holds a text: `sync_client`. */
+  /** Processes that this instance runs, or has left behind, master excepted, whose command line or title holds a text: `sync_client`. */
   processes(text: string): number[] {
-    const { pid } = this
+    const pid = this.#session
     return readdirSync('/proc')
       .map(Number)
       .filter((each) => Number.isInteger(each) && each !== pid)

@@ -11,6 +11,8 @@ export type Service = (typeof SERVICES)[number]
 export interface InstancePlan {
   name: string
   software: Software
+  /** whose master runs the services; as `software` unless told otherwise */
+  supervisor: Software
   services: Service[]
   /** instance to which a rolling sync_client replicates */
   replicateTo: string | undefined
@@ -36,6 +38,7 @@ export function parseTopology(sections: Record<string, unknown>, path: string): 
   const instances = Object.entries(rest).map(([name, section]): InstancePlan => {
     const {
       software = 'ours',
+      supervisor = software,
       services = 'imap',
       replicate_to,
       syncclient = 'startup',
@@ -46,6 +49,8 @@ export function parseTopology(sections: Record<string, unknown>, path: string): 
     if (surplus !== undefined) throw wrong(name, `unknown key "${surplus}"`)
     if (software !== 'ours' && software !== 'cyrus')
       throw wrong(name, `software must be ours or cyrus, not "${software}"`)
+    if (supervisor !== 'ours' && supervisor !== 'cyrus')
+      throw wrong(name, `supervisor must be ours or cyrus, not "${supervisor}"`)
     if (syncclient !== 'startup' && syncclient !== 'daemon' && syncclient !== 'none') {
       throw wrong(name, `syncclient must be startup, daemon or none, not "${syncclient}"`)
     }
@@ -57,6 +62,7 @@ export function parseTopology(sections: Record<string, unknown>, path: string): 
     return {
       name,
       software,
+      supervisor,
       services: words as Service[],
       replicateTo: replicate_to === undefined ? undefined : String(replicate_to),
       syncclient,
