@@ -9,9 +9,9 @@ async function work(t: Test, topology: string): Promise<void> {
   const lab = await Lab.start(topology)
   t.teardown(() => lab.stop())
   await lab.createUsers()
-  for (const where of [lab.master.ports.lmtp, lab.master.lmtpSocket]) {
+  for (const [n, where] of [lab.master.ports.lmtp, lab.master.lmtpSocket].entries()) {
     const lmtp = await LmtpClient.connect(where)
-    t.match(await lmtp.deliver(sampleMessage(1), 'alice'), [/^250/])
+    t.match(await lmtp.deliver(sampleMessage(n + 1), 'alice'), [/^250/])
     await lmtp.quit()
   }
   // more connections than one classic process takes
@@ -19,7 +19,7 @@ async function work(t: Test, topology: string): Promise<void> {
   for (const client of clients) {
     await client.ok('SELECT INBOX')
     const { untagged } = await client.ok('FETCH 1:2 (UID BODY.PEEK[HEADER.FIELDS (SUBJECT)])')
-    t.equal(untagged.filter(({ text }) => /^\* \d FETCH .*Subject: message 1/s.test(text)).length, 2)
+    t.equal(untagged.filter(({ text }) => /^\* \d FETCH .*Subject: message [12]/s.test(text)).length, 2)
   }
   for (const client of clients) await client.logout()
   process.kill(lab.master.pid, 'SIGHUP')
