@@ -93,7 +93,7 @@ const NAMES = new Set(
   userdeny_db userdeny_db_path vcard_max_size virusscan_notification_subject
   virusscan_notification_template webdav_attachments_baseurl webdav_attachments_max_binary_attach_size
   websocket_timeout xbackup_enabled zoneinfo_db zoneinfo_db_path zoneinfo_dir
-  lmtpsocket allowusermoves allowallsubscribe mailbox_default_options imapidresponse allowanonymouslogin autocreate_quota sync_try_imap sync_batchsize
+  lmtpsocket allowusermoves allowallsubscribe mailbox_default_options imapidresponse allowanonymouslogin autocreate_quota sync_try_imap
   calendar_prefix sync_log_file sync_compress temp_path duplicate_db quota_db tlscache_db seenstate_db mboxlist_db subscription_db
   logtimestamps sendmail sieve_maxscripts statuscache userprefix maxfds`
     .trim()

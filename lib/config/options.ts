@@ -203,6 +203,7 @@ const TABLE: readonly Option[] = [
     's',
     'Longest pause between two attempts to reach the replica; 0 is no limit.',
   ),
+  int('sync_batchsize', 8192, 'Most new messages that one replication command tells of.', { min: 1 }),
   duration('client_timeout', 10, 's', 'How long connecting may take.'),
 ]
 

@@ -178,3 +178,39 @@ t.test('a damaged message stops its mailbox only', async (t) => {
   t.equal(replica.store.mailbox('user.alice.good')?.exists, 1)
   t.notOk(session.peer.closed)
 })
+
+t.test('many new messages go in steps (sync_batchsize)', async (t) => {
+  const pair = await startPair('sync_batchsize: 3\n')
+  t.teardown(() => pair.close())
+  const { store, replica } = pair
+  const session = await pair.connect()
+  await createMailbox(store, 'user.alice')
+  await deliver(
+    store,
+    'user.alice',
+    Array.from({ length: 10 }, (_, n) => messageText(n)),
+  )
+  const flag = { mode: 'add', flags: Flag.Flagged, keywords: ['kw'] } as const
+  await storeFlags(store, store.mailbox('user.alice')!, [1, 5], flag, 'alice')
+  await expungeMessages(store, store.mailbox('user.alice')!, [2, 7])
+  const { peer } = session
+  const asked: string[] = []
+  const ask = peer.ask.bind(peer)
+  let failAt = 3
+  peer.ask = async (verb, key, pieces, sinks) => {
+    asked.push(key)
+    if (key === 'MAILBOX' && --failAt === 0) {
+      peer.destroy()
+    }
+    return ask(verb, key, pieces, sinks)
+  }
+  await t.rejects(syncMailboxes(session, ['user.alice']))
+  replica.store.refresh()
+  t.equal(replica.store.mailbox('user.alice')!.lastUid, 8, 'what was told before the connection was lost has stayed')
+  const again = await pair.connect()
+  await syncMailboxes(again, ['user.alice'])
+  t.strictSame(picture(replica.store, '').length, 1)
+  t.strictSame(picture(replica.store, '', false), picture(store, '', false))
+  t.strictSame(await damagedMessages(replica.store, ''), [])
+  t.strictSame(asked.filter((key) => key === 'MAILBOX').length, 3)
+})

@@ -11,7 +11,7 @@ import { compareFully } from './full_comparison.js'
 import { PeerRefusalError } from './peer.js'
 import { isUnchanged } from './plan.js'
 import { type ClientSession, ItemError } from './session.js'
-import { messagesAbove, upload } from './upload.js'
+import { messagesAbove, upload, type Wanted } from './upload.js'
 
 /** A mailbox's state and records of one moment. */
 export interface Local {
@@ -138,10 +138,66 @@ async function takeHigherCounters(
 
 async function sendDelta(
   session: ClientSession,
-  { index, state }: Local,
+  local: Local,
   theirs: MailboxState | undefined,
   withSince: boolean,
 ): Promise<void> {
+  const { index } = local
+  let known = theirs
+  let useSince = withSince
+  for (;;) {
+    const fresh = messagesAbove(index, known?.lastUid ?? 0)
+    // a message above LAST_UID that the delta does not name would be lost without a trace
+    const unnamed = fresh.find(({ uid }) => index.modseq(index.findUid(uid)) <= (known?.highestModseq ?? 0))
+    if (unnamed !== undefined && known !== undefined)
+      throw new PeerRefusalError(
+        `APPLY MAILBOX ${index.header.name}`,
+        'IMAP_SYNC_CHECKSUM',
+        `message ${unnamed.uid} is older than the replica's HIGHESTMODSEQ`,
+      )
+    const batch = session.store.config.int('sync_batchsize')
+    const cut = fresh.length > batch ? stepAt(index, fresh[batch - 1]!.uid, known?.highestModseq ?? 0) : undefined
+    known = await sendStep(session, local, known, useSince, cut === undefined ? fresh : fresh.slice(0, batch), cut)
+    if (cut === undefined) return
+    useSince = true
+  }
+}
+
+/** A state between the replica's and ours, in which many new messages are told in steps: a lost connection then repeats one step only. */
+interface Step {
+  readonly lastUid: number
+  readonly highestModseq: number
+}
+
+/**
+ * The greatest HIGHESTMODSEQ below that of everything still to be told. Records up to the UID that have a higher one are told with this one,
+ * and so again in a later step (csync.md §8.4, batching).
+ */
+function stepAt(index: MailboxIndex, lastUid: number, aboveModseq: number): Step {
+  let lowest = index.header.highestModseq
+  for (let row = index.lowerBound(lastUid + 1); row < index.length; row++) {
+    const modseq = index.modseq(row)
+    if (modseq > aboveModseq && modseq < lowest) lowest = modseq
+  }
+  return { lastUid, highestModseq: Math.max(aboveModseq, lowest - 1) }
+}
+
+function* recordsOfStep(store: MailStore, index: MailboxIndex, aboveModseq: number, step: Step): Generator<SyncRecord> {
+  for (const record of recordsOf(store, index, aboveModseq)) {
+    if (record.uid > step.lastUid) return
+    yield record.modseq > step.highestModseq ? { ...record, modseq: step.highestModseq } : record
+  }
+}
+
+/** @returns the replica's state after it */
+async function sendStep(
+  session: ClientSession,
+  { index, state }: Local,
+  theirs: MailboxState | undefined,
+  withSince: boolean,
+  fresh: readonly Wanted[],
+  step: Step | undefined,
+): Promise<MailboxState> {
   const { store, peer, options } = session
   const { header } = index
   // where the replica has the mailbox is where its files must be staged
@@ -151,23 +207,14 @@ async function sendDelta(
     withSince && theirs !== undefined && theirs.highestModseq > 0
       ? { modseq: theirs.highestModseq, crc: theirs.crc ?? 0, crcAnnot: theirs.crcAnnot ?? 0 }
       : undefined
-  const fresh = messagesAbove(index, theirs?.lastUid ?? 0)
-  // a message above LAST_UID that the delta does not name would be lost without a trace
-  const unnamed = fresh.find(({ uid }) => index.modseq(index.findUid(uid)) <= aboveModseq)
-  if (unnamed !== undefined && theirs !== undefined)
-    throw new PeerRefusalError(
-      `APPLY MAILBOX ${header.name}`,
-      'IMAP_SYNC_CHECKSUM',
-      `message ${unnamed.uid} is older than the replica's HIGHESTMODSEQ`,
-    )
   await upload(session, header, partition, fresh)
-  const told = { ...state, partition }
-  await peer.ask(
-    'APPLY',
-    session.verb('MAILBOX'),
-    writeMailbox(told, 'client', since, recordsOf(store, index, aboveModseq)),
-  )
+  const told: MailboxState =
+    step === undefined ? { ...state, partition } : { ...state, ...step, partition, crc: 0, crcAnnot: undefined }
+  const records =
+    step === undefined ? recordsOf(store, index, aboveModseq) : recordsOfStep(store, index, aboveModseq, step)
+  await peer.ask('APPLY', session.verb('MAILBOX'), writeMailbox(told, 'client', since, records))
   session.remember(header.name, told)
+  return told
 }
 
 /** Whether a record has content that can be sent. */
