@@ -16,7 +16,12 @@ const message = (n: number | string, size = 0): Buffer =>
 for (const topology of ['ours_to_cyrus.ini', 'cyrus_to_ours.ini']) {
   t.test(topology, { timeout: 120_000 }, async (t) => {
     if (!needsCyrus(t)) return
-    const lab = await Lab.start(topology, { rolling: false, users: ['alice', 'bob'] })
+    const lab = await Lab.start(topology, {
+      rolling: false,
+      users: ['alice', 'bob'],
+      // every mailbox goes in steps
+      imapd: { master: { sync_batchsize: '2' } },
+    })
     t.teardown(() => lab.stop())
     await lab.createUsers()
     const client = await lab.login('alice')
