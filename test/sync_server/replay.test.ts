@@ -7,10 +7,11 @@ import { captureNames, readCapture } from '../sync/capture.js'
 import { RawClient, startServer } from '../sync/server_fixture.js'
 
 /** Captures in the order in which they happened. */
-const HISTORY = '01 02 04 06 07'.split(' ')
+const HISTORY = '01 02 04 06 07 08 09 09b 11'.split(' ')
 
 /** What had happened on the real replica before a capture without being captured. */
 const GAPS: Record<string, string[]> = {
+  '09': ['APPLY SUB %(USERID alice MBOXNAME user.alice.Archive)'],
   '07': ['APPLY UNSUB %(USERID alice MBOXNAME user.alice.Archive)'],
 }
 

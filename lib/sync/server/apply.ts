@@ -125,6 +125,7 @@ async function renameNow(
       throw error
     }
     if (uidvalidity) header.uidvalidity = uidvalidity
+    header.folderModseq = header.highestModseq
     writer.touch()
     txn.log(syncLogLine('RENAME', from, to))
     txn.log(syncLogLine('MAILBOX', from))
