@@ -3,18 +3,7 @@
  * some annotations are fields. Pure.
  */
 import { type Annotation, FLAG_NAMES, type MessageRecord, NULL_THRID, NULL_UUID, VENDOR } from '../store/store.js'
-import {
-  bytesOf,
-  type Dlist,
-  DlistFieldError,
-  DlistMap,
-  field,
-  fileHead,
-  kvlist,
-  type Side,
-  scalar,
-  textOf,
-} from './dlist.js'
+import { bytesOf, type Dlist, DlistFieldError, DlistMap, field, kvlist, type Side, scalar, textOf } from './dlist.js'
 
 /** One message as replication tells it. Times are unix seconds. */
 export interface SyncRecord {
@@ -30,8 +19,6 @@ export interface SyncRecord {
   /** the virtual ones included */
   readonly annotations: readonly Annotation[]
 }
-
-export { fileHead }
 
 const VIRTUAL = { thrid: `${VENDOR}thrid`, savedate: `${VENDOR}savedate`, createdmodseq: `${VENDOR}createdmodseq` }
 

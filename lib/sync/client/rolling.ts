@@ -11,7 +11,7 @@ import { type FSWatcher, watch } from 'chokidar'
 import type { Logger } from '../../process/log.js'
 import type { LogFiles } from '../log_file.js'
 import { runLog } from './log_run.js'
-import { type Peer, PeerGoneError } from './peer.js'
+import { PeerGoneError } from './peer.js'
 import type { ClientSession } from './session.js'
 
 /** How rolling goes. Times in milliseconds. */
@@ -218,5 +218,3 @@ class Roller {
     return true
   }
 }
-
-export type { Peer }

@@ -3,14 +3,14 @@
  * if the replica objects, again from its real state, and at last after a full comparison.
  */
 import { quotaRootOf } from '../../mailbox/quota.js'
-import { Flag, type MailboxHeader, type MailboxIndex, type MailStore } from '../../store/store.js'
+import type { MailboxHeader, MailboxIndex, MailStore } from '../../store/store.js'
 import { bytesOf, scalar } from '../dlist.js'
 import { type MailboxState, parseState, type Since, stateOf, writeMailbox } from '../mailbox_codec.js'
 import { fromStore, type SyncRecord } from '../record_codec.js'
 import { compareFully } from './full_comparison.js'
 import { PeerRefusalError } from './peer.js'
 import { isUnchanged } from './plan.js'
-import { type ClientSession, ItemError } from './session.js'
+import type { ClientSession } from './session.js'
 import { messagesAbove, upload, type Wanted } from './upload.js'
 
 /** A mailbox's state and records of one moment. */
@@ -216,10 +216,3 @@ async function sendStep(
   session.remember(header.name, told)
   return told
 }
-
-/** Whether a record has content that can be sent. */
-export function hasContent(flags: number): boolean {
-  return (flags & (Flag.Expunged | Flag.Unlinked)) === 0
-}
-
-export { ItemError }
