@@ -1,9 +1,10 @@
 /**
  * The reader's half of the replication log (csync.md §10.3): takes `log` away as `log-run`, reads it once no writer holds it, and removes it
  * only when told that everything in it has been done. What could not be done is kept in `log-deferred`, so that one bad mailbox holds
- * nothing up and is not forgotten by a crash.
+ * nothing up and is not forgotten by a crash. The log is small and in memory, so it is taken without a thread: each would add to the lag.
  */
-import { type FileHandle, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { type FileHandle, mkdir, open, readFile, rename, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { lock, tryLock, unlock } from '../os/file_lock.js'
 import { syncLogPath } from '../store/sync_log.js'
@@ -41,32 +42,34 @@ export class LogFiles {
    * @returns `again` tells that a run did not end
    */
   async take(): Promise<{ lines: string[]; again: boolean } | undefined> {
-    let again = true
-    if ((await stat(this.#run).catch(() => undefined)) === undefined) {
-      again = false
+    const again = existsSync(this.#run)
+    if (!again) {
       try {
-        await rename(this.#log, this.#run)
+        renameSync(this.#log, this.#run)
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
         throw error
       }
     }
-    const file = await open(this.#run, 'r+')
+    const fd = openSync(this.#run, 'r+')
     try {
       // a writer that opened the log before it was renamed finishes under its lock
-      await lock(file.fd)
-      unlock(file.fd)
-      return { lines: (await file.readFile('utf8')).split('\n').filter((line) => line !== ''), again }
+      await lock(fd)
+      unlock(fd)
+      return {
+        lines: readFileSync(fd, 'utf8')
+          .split('\n')
+          .filter((line) => line !== ''),
+        again,
+      }
     } finally {
-      await file.close()
+      closeSync(fd)
     }
   }
 
   /** Everything taken has been done, or is deferred. */
-  async done(): Promise<void> {
-    await unlink(this.#run).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error
-    })
+  done(): void {
+    rmSync(this.#run, { force: true })
   }
 
   /** Lines deferred by this process or one before it. */

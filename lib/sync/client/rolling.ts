@@ -102,7 +102,7 @@ class Roller {
     try {
       const failed = await runLog(session, lines, () => stopping.aborted)
       await this.#defer(due, failed)
-      if (taken !== undefined) await files.done()
+      if (taken !== undefined) files.done()
       this.#pause = FIRST_PAUSE
     } catch (error) {
       if (!(error instanceof PeerGoneError)) log.error(`rolling replication: ${(error as Error).stack ?? error}`)
