@@ -193,7 +193,7 @@ const TABLE: readonly Option[] = [
     'sync_repeat_interval',
     0,
     's',
-    'Least time between two rolling rounds. Unset or 0: the next starts as soon as there is work.',
+    'Least time from the start of one rolling round to the next, kept if it is set. Unset: the next starts as soon as there is work. (Cyrus 3.6.1 takes 1s when it is unset, which is most of its lag.)',
   ),
   string('sync_shutdown_file', undefined, 'A rolling sync_client ends when this file appears.'),
   duration('sync_timeout', 30 * MINUTE, 's', 'How long a replication peer may be silent; at least 3 s.'),

@@ -1,0 +1,282 @@
+/** The work of sync_client: users or mailboxes when told, or rolling after the replication log (csync.md §11). */
+import { readFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Config } from '../../lib/config/config.js'
+import { Namespace } from '../../lib/mailbox/names.js'
+import { readyInBackground } from '../../lib/process/background.js'
+import { Exit } from '../../lib/process/exit_status.js'
+import { parseOptions } from '../../lib/process/getopt.js'
+import type { Logger } from '../../lib/process/log.js'
+import { runTool } from '../../lib/process/tool.js'
+import { MailStore } from '../../lib/store/store.js'
+import { runLog } from '../../lib/sync/client/log_run.js'
+import { Peer, PeerGoneError } from '../../lib/sync/client/peer.js'
+import { roll } from '../../lib/sync/client/rolling.js'
+import { ClientSession } from '../../lib/sync/client/session.js'
+import { syncMailboxes } from '../../lib/sync/client/sync_folders.js'
+import { syncMeta, syncUser } from '../../lib/sync/client/sync_user.js'
+import { channelDuration, channelOption, type Target, targetOf } from '../../lib/sync/client/target.js'
+import { LogFiles } from '../../lib/sync/log_file.js'
+import { ownerOf } from '../../lib/sync/names.js'
+import { watchMaster } from './master_watch.js'
+import { type CommandLine, LETTERS, readCommandLine } from './modes.js'
+
+const USAGE = `usage: sync_client [options] -u user... | -m mailbox... | -s user... | -A [prefix] | -r | -R
+
+  -u      users with all that is theirs           -s  their subscriptions and seen state only
+  -m      mailboxes, by external names            -A  all users and shared mailboxes
+  -r      rolling replication, in the background  -R  the same in the foreground
+
+  -C file       imapd.conf (/etc/imapd.conf)
+  -S server     host, host:port, or the path of a socket; sync_host otherwise
+  -n channel    channel: its log, and its options CHANNEL_sync_...
+  -f file       names to do, one a line; with -r, -R: a log to do once
+  -1            rolling: one round, then end
+  -d seconds    rolling: least time between rounds (sync_repeat_interval)
+  -t seconds    rolling: a new connection after this time (600); 0 never
+  -F file       rolling: end when this file appears (sync_shutdown_file)
+  -w seconds    wait before starting
+  -v            tell each command; -v -v: the conversation
+  -l            log each command
+  -o            try to connect only once
+  -O            take nothing back from the replica
+  -p partition  put mailboxes on this partition of the replica
+  -L            LOCAL_ commands
+  -N            accepted
+  -z            fail without compression
+`
+
+const FIRST_PAUSE = 100
+
+class Client {
+  readonly #stopping = new AbortController()
+  readonly #target: Target
+  #failed = false
+
+  constructor(
+    readonly config: Config,
+    readonly log: Logger,
+    readonly line: CommandLine,
+    readonly store: MailStore,
+    target: Target,
+  ) {
+    this.#target = target
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP'] as const) process.on(signal, () => this.stop())
+  }
+
+  stop(): void {
+    this.#stopping.abort()
+  }
+
+  get stopping(): AbortSignal {
+    return this.#stopping.signal
+  }
+
+  /** One attempt. @throws {PeerGoneError} */
+  async connect(): Promise<ClientSession> {
+    const { line, log } = this
+    const trace = (direction: '>' | '<', bytes: Buffer): void => {
+      process.stderr.write(`${direction}${Math.floor(Date.now() / 1000)}${direction}${bytes.toString('latin1')}`)
+    }
+    const tell = (text: string): void => {
+      if (line.verbosity > 0) process.stdout.write(`${text}\n`)
+      if (line.logCommands) log.info(text)
+    }
+    const peer = await Peer.open(this.#target, {
+      force: line.noCopyback,
+      requireCompression: line.requireCompression,
+      trace: line.verbosity > 1 ? trace : undefined,
+    })
+    const { noCopyback, localOnly, partition } = line
+    return new ClientSession(this.store, peer, log, { tell, noCopyback, localOnly, partition })
+  }
+
+  /** As `connect`, again and again with growing pauses, unless -o. */
+  async connectPatiently(): Promise<ClientSession> {
+    for (let wait = FIRST_PAUSE; ; wait *= 2) {
+      try {
+        return await this.connect()
+      } catch (error) {
+        if (
+          !(error instanceof PeerGoneError) ||
+          this.line.connectOnce ||
+          this.line.requireCompression ||
+          this.stopping.aborted
+        )
+          throw error
+        const longest = longestPause(this.config, this.line.channel)
+        if (longest > 0) wait = Math.min(wait, longest)
+        const server = this.#target.host
+        process.stderr.write(
+          `Can not connect to server '${server}', retrying in ${wait / 1000} seconds: ${error.message}\n`,
+        )
+        this.log.error(`Can not connect to server '${server}', retrying in ${wait / 1000} seconds: ${error.message}`)
+        await pause(wait, undefined, { signal: this.stopping }).catch(() => {})
+        if (this.stopping.aborted) throw error
+      }
+    }
+  }
+
+  /** Does items one by one, each with its own failure; a lost connection is made anew once an item. */
+  async each(items: Iterable<readonly [what: string, work: (session: ClientSession) => Promise<void>]>): Promise<void> {
+    let session: ClientSession | undefined
+    for (const [what, work] of items) {
+      for (let attempt = 0; attempt < 2 && !this.stopping.aborted; attempt++) {
+        session ??= await this.connectPatiently()
+        try {
+          await work(session)
+          await session.restart()
+          break
+        } catch (error) {
+          const gone = error instanceof PeerGoneError
+          if (gone) {
+            session.peer.destroy()
+            session = undefined
+            if (attempt === 0 && !this.line.connectOnce) continue
+          }
+          this.#failed = true
+          this.log.error(`SYNCERROR: ${what}: ${(error as Error).message}`)
+          // with -v the log goes to stderr already
+          if (this.line.verbosity === 0) process.stderr.write(`sync_client: ${what}: ${(error as Error).message}\n`)
+        }
+      }
+    }
+    await session?.peer.exit()
+  }
+
+  get failed(): boolean {
+    return this.#failed || this.stopping.aborted
+  }
+}
+
+/** Milliseconds. */
+function longestPause(config: Config, channel: string): number {
+  return (
+    (channelDuration(config, channel, 'sync_reconnect_maxwait') ?? config.duration('sync_reconnect_maxwait')) * 1000
+  )
+}
+
+function* items(client: Client): Generator<readonly [what: string, work: (session: ClientSession) => Promise<void>]> {
+  const { line, store, config } = client
+  const names = [...line.names, ...(line.inputFile === undefined ? [] : namesIn(line.inputFile))]
+  const admin = new Namespace(config, '', true)
+  switch (line.mode) {
+    case 'user':
+      for (const user of names) yield [`user ${user}`, (session) => syncUser(session, user)]
+      break
+    case 'meta':
+      for (const user of names) yield [`meta of ${user}`, (session) => syncMeta(session, user)]
+      break
+    case 'mailbox': {
+      const internal = names.map((name) => admin.toInternal(name))
+      yield [`mailboxes ${names.join(' ')}`, (session) => syncMailboxes(session, internal)]
+      break
+    }
+    case 'all': {
+      const prefix = line.names[0] ?? ''
+      const users = new Set<string>()
+      const shared: string[] = []
+      for (const { name } of store.mailboxes('')) {
+        const owner = ownerOf(name)
+        if (!(owner || name).startsWith(prefix)) continue
+        if (owner === '') shared.push(name)
+        else users.add(owner)
+      }
+      for (const user of users) yield [`user ${user}`, (session) => syncUser(session, user)]
+      for (const name of shared) yield [`mailbox ${name}`, (session) => syncMailboxes(session, [name])]
+    }
+  }
+}
+
+function namesIn(path: string): string[] {
+  return linesOf(path)
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'))
+}
+
+function linesOf(path: string): string[] {
+  try {
+    return readFileSync(path === '-' ? 0 : path, 'utf8').split('\n')
+  } catch (error) {
+    throw new Error(`${path}: cannot be read: ${(error as NodeJS.ErrnoException).code ?? error}`)
+  }
+}
+
+async function rollingWork(client: Client, ready: (() => void) | undefined): Promise<void> {
+  const { config, log, line } = client
+  const files = new LogFiles(config.directory, line.channel)
+  const channel = line.channel === '' ? 'the default channel' : `channel ${line.channel}`
+  ready?.()
+  watchMaster(() => {
+    log.notice('master is gone; leaving')
+    client.stop()
+  })
+  if (!(await files.claim())) {
+    log.warning(`another sync_client works on ${channel}; waiting for it to end`)
+    client.stopping.addEventListener('abort', () => process.exit(Exit.Ok))
+    await files.waitForClaim()
+  }
+  const interval = line.interval ?? channelDuration(config, line.channel, 'sync_repeat_interval') ?? 0
+  await roll({
+    files,
+    log,
+    connect: () => client.connect(),
+    interval: interval * 1000,
+    lifetime: line.lifetime * 1000,
+    longestPause: longestPause(config, line.channel),
+    once: line.once,
+    shutdownFile: line.shutdownFile ?? channelOption(config, line.channel, 'sync_shutdown_file'),
+    stopping: client.stopping,
+  })
+}
+
+/** `-r -f FILE`: a log done once, not renamed, not removed. */
+async function logFileWork(client: Client, path: string): Promise<boolean> {
+  const lines = linesOf(path)
+  client.log.notice('Reprocessing sync log file')
+  const session = await client.connectPatiently()
+  const failed = await runLog(session, lines, () => client.stopping.aborted)
+  for (const item of failed) process.stderr.write(`sync_client: not done: ${item}\n`)
+  await session.peer.exit()
+  return failed.length === 0
+}
+
+/** Does what the command line says, and ends the process. */
+export async function run(): Promise<never> {
+  const ready = readyInBackground()
+  await runTool(
+    { program: 'sync_client', usage: USAGE, letters: LETTERS },
+    (parsed) => void readCommandLine(parsed),
+    async ({ config, log }) => {
+      const line = readCommandLine(parseOptions(`C:${LETTERS}`, process.argv.slice(2)))
+      if (line.wait > 0) await pause(line.wait * 1000)
+      const target = targetOf(config, line.channel, line.server)
+      if (target === undefined) {
+        process.stderr.write('sync_client: no replica is named: set sync_host in imapd.conf or give -S\n')
+        process.exitCode = Exit.Software
+        return
+      }
+      const store = await MailStore.open(config, log)
+      const client = new Client(config, log, line, store, target)
+      let good = true
+      try {
+        if (line.mode !== 'rolling') {
+          await client.each(items(client))
+          good = !client.failed
+        } else if (line.inputFile !== undefined) {
+          good = await logFileWork(client, line.inputFile)
+        } else {
+          await rollingWork(client, ready)
+        }
+      } catch (error) {
+        good = line.mode === 'rolling' && line.inputFile === undefined && error instanceof PeerGoneError
+        if (line.verbosity === 0) process.stderr.write(`sync_client: ${(error as Error).message}\n`)
+        log.error((error as Error).message)
+      }
+      await store.close()
+      process.exitCode = good ? Exit.Ok : 1
+    },
+  )
+  // watchers and timers of libraries must not keep an ended client alive
+  process.exit(process.exitCode)
+}
