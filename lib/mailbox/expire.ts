@@ -1,8 +1,8 @@
 /** Giving back the space of what was expunged or deleted long enough ago, with `expunge_mode: delayed` and `delete_mode: delayed`. */
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Flag, type MailboxHeader, type MailStore } from '../store/store.js'
 import { deleteMailbox } from './folders.js'
 import { isDeleted } from './names.js'
+import { inSlices } from './slices.js'
 
 const SLICE = 256
 
@@ -19,23 +19,17 @@ export async function expireExpunged(store: MailStore, mailbox: MailboxHeader, b
   for (let row = 0; row < index.length; row++) {
     if (index.isExpunged(row) && index.record(row).lastUpdated < before) uids.push(index.uid(row))
   }
-  let removed = 0
-  for (let at = 0; at < uids.length; at += SLICE) {
-    if (at > 0) await nextTurn()
-    removed += await store.write((txn) => {
+  const removed = await inSlices(uids, SLICE, (slice) =>
+    store.write((txn) => {
       const writer = txn.mailbox(mailbox.id)
-      if (writer === undefined) return 0
-      let count = 0
-      for (const uid of uids.slice(at, at + SLICE)) {
-        // it may have been brought back since
-        if (!((writer.record(uid)?.flags ?? 0) & Flag.Expunged)) continue
-        writer.unlink(uid)
-        count++
-      }
-      return count
-    })
-  }
-  return removed
+      if (writer === undefined) return []
+      // one may have been brought back since
+      const still = slice.filter((uid) => (writer.record(uid)?.flags ?? 0) & Flag.Expunged)
+      for (const uid of still) writer.unlink(uid)
+      return still
+    }),
+  )
+  return removed.length
 }
 
 /** When a mailbox below DELETED was deleted, unix seconds; undefined for other mailboxes. */

@@ -20,6 +20,7 @@ import {
   syncLogLine,
 } from '../store/store.js'
 import { changeGuestSeen, hasInternalSeen } from './seen.js'
+import { inSlices } from './slices.js'
 
 /** Records changed in one transaction: a few milliseconds' work. */
 const SLICE = 256
@@ -136,14 +137,7 @@ export async function storeFlags(
   change: FlagChange,
   userid: string,
 ): Promise<number[]> {
-  const changed: number[] = []
-  for (let at = 0; at < uids.length; at += SLICE) {
-    if (at > 0) await nextTurn()
-    changed.push(
-      ...(await store.write((txn) => storeSlice(txn, mailbox.id, uids.slice(at, at + SLICE), change, userid))),
-    )
-  }
-  return changed
+  return inSlices(uids, SLICE, (slice) => store.write((txn) => storeSlice(txn, mailbox.id, slice, change, userid)))
 }
 
 function storeSlice(
@@ -318,17 +312,9 @@ export async function expungeMessages(
 ): Promise<number[]> {
   const wanted = uids ?? deletedUids(store, mailbox)
   const immediate = store.config.string('expunge_mode') === 'immediate'
-  const expunged: number[] = []
-  for (let at = 0; at < wanted.length; at += SLICE) {
-    if (at > 0) await nextTurn()
-    const slice = wanted.slice(at, at + SLICE)
-    expunged.push(
-      ...(await store.write((txn) =>
-        expungeSlice(txn, mailbox.id, slice, onlyDeleted || uids === undefined, immediate),
-      )),
-    )
-  }
-  return expunged
+  return inSlices(wanted, SLICE, (slice) =>
+    store.write((txn) => expungeSlice(txn, mailbox.id, slice, onlyDeleted || uids === undefined, immediate)),
+  )
 }
 
 function deletedUids(store: MailStore, mailbox: MailboxHeader): number[] {
