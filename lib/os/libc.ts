@@ -48,6 +48,7 @@ export const native = {
   syslog: bind<[number, string, 'const char *', string], void>('void syslog(int, const char *, ...)'),
   _exit: bind<[number], void>('void _exit(int)'),
   kill: bind<[number, number]>('int kill(int, int)'),
+  syncfs: bind<[number]>('int syncfs(int)'),
   getpgrp: bind<[]>('int getpgrp()'),
   strerror: bind<[number], string>('const char *strerror(int)'),
   prctl: bind<[number, 'unsigned long', number]>('int prctl(int, ...)'),

@@ -6,6 +6,7 @@
  * written once for hundreds of messages. When all of an intent is on disk, the intent is done.
  */
 import { open } from 'node:fs/promises'
+import { syncFileSystem } from '../os/sync_fs.js'
 import type { Logger } from '../process/log.js'
 import type { Intents } from './intents.js'
 import type { Spool } from './spool.js'
@@ -15,6 +16,12 @@ import type { SyncLog } from './sync_log.js'
 const GATHER = 100
 /** How many files make it begin at once. */
 const ENOUGH = 2000
+/** From so many files on, the whole file system is synced instead of each of them: one write of its journal instead of many. */
+const MANY = 16
+/** A file system that took longer than this (ms) for that has much else to write; then its files are synced one by one for a while. */
+const SLOW = 3000
+/** Files that may wait; beyond, who commits more waits for them. Each stands in the database until then. */
+const MOST = 6000
 /** How long the store is quiet before the last intents are taken back, ms. */
 const QUIET = 1000
 const PARALLEL = 3
@@ -26,6 +33,8 @@ export interface Work {
   files: readonly string[]
   /** directories with new names in them */
   directories: Iterable<string>
+  /** partitions on which the files are */
+  partitions: Iterable<string>
 }
 
 export class Settler {
@@ -34,6 +43,9 @@ export class Settler {
   #timer: NodeJS.Timeout | undefined
   #quiet: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
+  #underWay = 0
+  /** until when (ms, monotonic) no file system is synced as a whole */
+  #fileByFileUntil = 0
 
   /** @param takeBack runs an empty transaction, which removes the intents that are done */
   constructor(
@@ -50,6 +62,11 @@ export class Settler {
     clearTimeout(this.#quiet)
     if (this.#files >= ENOUGH) this.#start()
     else this.#timer ??= setTimeout(() => this.#start(), GATHER)
+  }
+
+  /** Undefined, or what to wait for before more is committed: the disk does not keep up. */
+  get relief(): Promise<void> | undefined {
+    return this.#files + this.#underWay > MOST ? this.#running : undefined
   }
 
   /** Brings everything that was added to disk. */
@@ -71,6 +88,7 @@ export class Settler {
     if (this.#running !== undefined || this.#queue.length === 0) return
     const batch = this.#queue
     this.#queue = []
+    this.#underWay = this.#files
     this.#files = 0
     this.#running = this.#settle(batch)
       .catch((error: Error) => {
@@ -79,6 +97,7 @@ export class Settler {
       })
       .finally(() => {
         this.#running = undefined
+        this.#underWay = 0
         if (this.#queue.length > 0) this.#timer ??= setTimeout(() => this.#start(), GATHER)
         else this.#quiet = setTimeout(() => void this.takeBack().catch(() => {}), QUIET).unref()
       })
@@ -86,15 +105,27 @@ export class Settler {
 
   async #settle(batch: readonly Work[]): Promise<void> {
     const files = batch.flatMap((work) => work.files)
+    const began = performance.now()
+    if (files.length >= MANY && began >= this.#fileByFileUntil) {
+      const partitions = new Set(batch.flatMap((work) => [...work.partitions]))
+      await Promise.all([...partitions].map((partition) => syncFileSystem(this.spool.root(partition))))
+      const took = performance.now() - began
+      if (took > SLOW) this.#fileByFileUntil = performance.now() + 20 * took
+    } else {
+      await this.#eachFile(files)
+      const directories = new Set(batch.flatMap((work) => [...work.directories]))
+      await Promise.all([...directories].map((directory) => unlessGone(this.spool.syncDirectory(directory))))
+    }
+    await this.syncLog.sync()
+    for (const { sequence } of batch) this.intents.done(sequence)
+  }
+
+  async #eachFile(files: readonly string[]): Promise<void> {
     let next = 0
     const sync = async (): Promise<void> => {
       while (next < files.length) await syncFile(files[next++]!)
     }
     await Promise.all(Array.from({ length: PARALLEL }, sync))
-    const directories = new Set(batch.flatMap((work) => [...work.directories]))
-    await Promise.all([...directories].map((directory) => unlessGone(this.spool.syncDirectory(directory))))
-    await this.syncLog.sync()
-    for (const { sequence } of batch) this.intents.done(sequence)
   }
 }
 

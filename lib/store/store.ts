@@ -291,6 +291,7 @@ export class MailStore {
    */
   async write<T>(change: (transaction: StoreTransaction) => T): Promise<T> {
     if (this.#closed) throw new Error('the store is closed')
+    if (this.#settler.relief !== undefined) await this.#settler.relief
     let transaction!: StoreTransaction
     let sequence: number | undefined
     const result = await this.#database.env.childTransaction(() => {
@@ -332,11 +333,11 @@ export class MailStore {
   }
 
   async #carryOut(transaction: StoreTransaction, sequence: number): Promise<void> {
-    const { intent, removedDirectories, files, directories } = transaction
+    const { intent, removedDirectories, files, directories, partitions } = transaction
     await this.#syncLog.write(intent.log)
     await this.#spool.removeFiles(intent.remove.slice(0, intent.remove.length - removedDirectories.length))
     for (const gone of removedDirectories) await this.#spool.removeDirectory(gone)
-    this.#settler.add({ sequence, files, directories })
+    this.#settler.add({ sequence, files, directories, partitions })
   }
 
   #track(work: Promise<void>): void {

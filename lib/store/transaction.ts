@@ -32,6 +32,8 @@ export class StoreTransaction {
   readonly files: string[] = []
   /** ids of the mailboxes changed */
   readonly changed = new Set<number>()
+  /** partitions on which those are */
+  readonly partitions = new Set<string>()
   /** directories with new names in them */
   readonly directories = new Set<string>()
   /** header files to be written again after the commit */
@@ -174,6 +176,7 @@ export class StoreTransaction {
     linkFile(source, target)
     this.directories.add(dirname(target))
     this.files.push(target)
+    this.partitions.add(header.partition)
     const link = this.intent.links.push([header.id, uid, source]) - 1
     const bytes = this.spool.unsyncedBytes(source)
     if (bytes !== undefined) this.contents.push([link, bytes])
