@@ -13,7 +13,7 @@ import type { Spool } from './spool.js'
 import type { SyncLog } from './sync_log.js'
 
 /** How long work is gathered, ms. */
-const GATHER = 100
+const GATHER = 400
 /** How many files make it begin at once. */
 const ENOUGH = 2000
 /** From so many files on, the whole file system is synced instead of each of them: one write of its journal instead of many. */
