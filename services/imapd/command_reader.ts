@@ -60,8 +60,11 @@ export async function readCommand(connection: Connection, reply: Reply, limits: 
   for (;;) {
     pieces.push(line, CRLF)
     size += line.length + 2 + literal.size
-    if (limits.loggedIn && announcesMessage(pieces.length === 2 ? Buffer.concat(pieces) : Buffer.concat(pieces)))
-      return Buffer.concat(pieces)
+    // the message is APPEND's first literal or, after one that is the mailbox name, its second
+    if (limits.loggedIn && pieces.length <= 5) {
+      const command = Buffer.concat(pieces)
+      if (announcesMessage(command)) return command
+    }
     if (literal.size > limits.literal || size > most) {
       if (!literal.synchronizing) await discard(connection, literal.size)
       throw new RefusedCommand(firstWord(pieces[0]!), `[TOOBIG] Literal of ${literal.size} bytes is too large`)
@@ -78,16 +81,18 @@ export async function readCommand(connection: Connection, reply: Reply, limits: 
   return Buffer.concat(pieces)
 }
 
-/** Reads past a literal nobody wants and the rest of its line. */
+/** Reads past a literal nobody wants and the rest of its command. @throws {HopelessError} when that is too much */
 export async function discard(connection: Connection, size: number): Promise<void> {
-  if (size > DISCARD_MOST) throw new HopelessError('[TOOBIG] Literal too large')
-  await connection.readStream(size, () => undefined)
-  for (;;) {
+  let next = size
+  for (let total = 0; ; ) {
+    total += next
+    if (total > DISCARD_MOST) throw new HopelessError('[TOOBIG] Literal too large')
+    await connection.readStream(next, () => undefined)
     const rest = await connection.readLine()
     const literal = rest === null ? undefined : announcedLiteral(rest)
     if (!literal || literal.synchronizing) return
-    await discard(connection, literal.size)
-    return
+    total += rest!.length + 2
+    next = literal.size
   }
 }
 
