@@ -19,6 +19,8 @@ import { changedRows, expungedBetween, lowerBound, visibleUids } from './views.j
 
 export class Selected {
   readonly id: number
+  /** What the client knew when it gave the command that is running. */
+  indexBefore: MailboxIndex
   /** The snapshot on which commands work; records of expunged messages that are still in the view may be in it. */
   index: MailboxIndex
   /** UIDs by sequence number less one. */
@@ -45,6 +47,7 @@ export class Selected {
     this.rights = rightsOf(index.header, userid, isAdmin)
     this.id = index.header.id
     this.index = index
+    this.indexBefore = index
     this.view = visibleUids(index)
     this.guestSeen = seenUids(store, index.header, userid)
     this.#toldKeywords = keywordList(index.header)

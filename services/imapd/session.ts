@@ -195,6 +195,7 @@ export class Session {
   #freshen(command: Command, { uid }: CommandContext): void {
     if (this.user === undefined) return
     this.imapd.store.refresh()
+    if (this.selected) this.selected.indexBefore = this.selected.index
     if (command.states === SELECTED) this.selected?.sync(this.reply, { expunges: false, withUid: uid })
   }
 

@@ -1,13 +1,14 @@
 /** STORE and UID STORE (RFC 3501 §6.4.6). */
 import type { SequenceSet } from '../../../lib/imap/sequence_set.js'
 import { type FlagChange, storeFlags } from '../../../lib/mailbox/messages.js'
-import { SYSTEM_FLAGS } from '../../../lib/store/store.js'
-import { define, SELECTED, selectedOf } from '../command.js'
+import { Flag, type MailboxIndex, SYSTEM_FLAGS } from '../../../lib/store/store.js'
+import { type CommandContext, define, SELECTED, selectedOf } from '../command.js'
 import { DENIED, No } from '../errors.js'
 import { parseFlags } from '../flag_arguments.js'
 import { pauseIfLong } from '../pace.js'
 import { settableBits } from '../rights.js'
 import type { Selected } from '../selected.js'
+import { changedRows } from '../views.js'
 
 interface Arguments {
   set: SequenceSet
@@ -31,6 +32,40 @@ function permitted({ rights, readOnly, header }: Selected, change: FlagChange): 
     { ...change, mode: 'add' },
     { mode: 'remove', flags: bits & ~change.flags, keywords: rights.has('w') ? others : [] },
   ]
+}
+
+/** Flags and keywords of a row after changes, as a text to compare; a guest's \\Seen stands elsewhere. */
+function afterwards(index: MailboxIndex, row: number, changes: readonly FlagChange[], mask: number): string {
+  let flags = index.flags(row)
+  let keywords = new Set<string>()
+  for (const [slot, name] of index.header.userFlags.entries())
+    if (name !== null && index.userFlag(row, slot)) keywords.add(name.toLowerCase())
+  for (const { mode, flags: bits, keywords: names } of changes) {
+    if (mode === 'replace') {
+      flags &= ~SYSTEM_FLAGS
+      keywords = new Set()
+    }
+    flags = mode === 'remove' ? flags & ~bits : flags | bits
+    for (const name of names)
+      if (mode === 'remove') keywords.delete(name.toLowerCase())
+      else keywords.add(name.toLowerCase())
+  }
+  return `${flags & mask} ${[...keywords].sort().join(' ')}`
+}
+
+/** .SILENT says nothing of the client's own changes; of what others did to the same messages it is told (RFC 3501 §6.4.6). */
+function tellOthersChanges({ session, uid }: CommandContext, changes: readonly FlagChange[], uids: number[]): void {
+  const selected = session.selected!
+  const { index, indexBefore } = selected
+  const mask = selected.guestSeen ? SYSTEM_FLAGS & ~Flag.Seen : SYSTEM_FLAGS
+  const named = new Set(uids)
+  for (const row of changedRows(indexBefore, index)) {
+    const sequence = selected.sequenceOf(index.uid(row))
+    const before = indexBefore.findUid(index.uid(row))
+    if (sequence === 0 || before < 0 || !named.has(index.uid(row))) continue
+    if (afterwards(index, row, [], mask) !== afterwards(indexBefore, before, changes, mask))
+      selected.tellMessageFlags(session.reply, row, sequence, uid)
+  }
 }
 
 export const store = define<Arguments>({
@@ -57,6 +92,7 @@ export const store = define<Arguments>({
     for (const each of changes) await storeFlags(session.imapd.store, selected.header, uids, each, session.user!)
     selected.reloadSeen()
     selected.sync(session.reply, { expunges: uid, withUid: uid, silent: new Set(uids) })
+    if (silent) tellOthersChanges(context, changes, uids)
     if (silent || (change.mode !== 'replace' && change.flags === 0 && change.keywords.length === 0)) return undefined
     const pace = { since: performance.now() }
     for (const each of uids) {
