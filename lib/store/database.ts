@@ -134,5 +134,20 @@ export function openDatabase(directory: string, mapSize: number): Database {
   } else if (format > FORMAT) {
     throw new Error(`${directory}: made by a newer version (layout ${format}, this one reads up to ${FORMAT})`)
   }
+  // Each batch of writes has a promise that nobody holds. When its commit fails, whoever waits for a transaction is told; this one must not end the process.
+  env.on('beforecommit', () =>
+    queueMicrotask(() => env.committed.then(undefined, (error) => void commitFailure(error))),
+  )
   return { env, tables, refresh: () => env.resetReadTxn() }
+}
+
+/** Why a commit has failed (a full disk, mostly); any other error as it is. */
+export async function commitFailure(error: unknown): Promise<unknown> {
+  const reason = (error as { commitError?: Promise<never> }).commitError
+  if (reason === undefined) return error
+  try {
+    return await reason
+  } catch (cause) {
+    return new Error(`cannot commit: ${(cause as Error).message}`, { cause })
+  }
 }

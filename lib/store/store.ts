@@ -15,7 +15,14 @@ import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Config } from '../config/config.js'
 import type { Logger } from '../process/log.js'
-import { type Database, openDatabase, type QuotaRoot, type SeenEntry, type Tombstone } from './database.js'
+import {
+  commitFailure,
+  type Database,
+  openDatabase,
+  type QuotaRoot,
+  type SeenEntry,
+  type Tombstone,
+} from './database.js'
 import { ChangeFeed } from './feed.js'
 import { type MailboxHeader, type PackedHeader, unpackHeader } from './header.js'
 import { IndexCache, type MailboxIndex } from './index.js'
@@ -112,7 +119,13 @@ export class MailStore {
     this.#settler.close()
     this.#spool.close()
     const nothing = { links: [], log: [], remove: [] }
-    if (this.#intents.hasDone) await this.#database.env.transaction(() => void this.#intents.put(nothing, []))
+    if (this.#intents.hasDone) {
+      const takenBack = this.#database.env.transaction(() => void this.#intents.put(nothing, []))
+      // the next process takes them back
+      await takenBack.catch(async (error) =>
+        this.log.error(`closing: ${((await commitFailure(error)) as Error).message}`),
+      )
+    }
     await this.#database.env.close()
   }
 
@@ -287,14 +300,14 @@ export class MailStore {
   /**
    * Runs a function as one durable transaction. See transaction.ts for what it may do.
    * @returns what the function returned, once the change is on disk
-   * @throws what the function throws; nothing has happened then
+   * @throws what the function throws, or why the commit failed; nothing has happened then
    */
   async write<T>(change: (transaction: StoreTransaction) => T): Promise<T> {
     if (this.#closed) throw new Error('the store is closed')
     if (this.#settler.relief !== undefined) await this.#settler.relief
     let transaction!: StoreTransaction
     let sequence: number | undefined
-    const result = await this.#database.env.childTransaction(() => {
+    const committed = this.#database.env.childTransaction(() => {
       transaction = new StoreTransaction(this.#database, this.#spool)
       const value = change(transaction)
       transaction.flush()
@@ -304,6 +317,12 @@ export class MailStore {
       sequence = this.#intents.put(transaction.intent, transaction.contents)
       return value
     })
+    let result: unknown
+    try {
+      result = await committed
+    } catch (error) {
+      throw await commitFailure(error)
+    }
     // who waits for the commit goes first
     this.#track(nextTurn().then(() => this.#afterCommit(transaction, sequence)))
     return result as T
