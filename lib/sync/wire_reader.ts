@@ -27,7 +27,7 @@ export interface WireItem {
 const EMPTY = Buffer.alloc(0)
 /** Longest line outside dlists. */
 const LONGEST_LINE = 8192
-/** Most dlist text in one command, not counting literals and files. */
+/** Most dlist text in one command, literals included, files not. */
 const MOST_TEXT = 256 * 1024 * 1024
 
 export class WireReader {
@@ -111,8 +111,10 @@ export class WireReader {
       if (total > MOST_TEXT) throw new DlistTooBigError('[TOOBIG] Command too long')
       this.#at = parser.at
       if (need.need === 'nothing') return { key: parser.key!, value: parser.value! }
-      if (need.need === 'literal') parser.literal((await this.#take(need.size)).toString('latin1'))
-      else if (need.need === 'file')
+      if (need.need === 'literal') {
+        total += need.size
+        parser.literal((await this.#take(need.size)).toString('latin1'))
+      } else if (need.need === 'file')
         parser.file(await this.#file(need.size, sinks(need.partition, need.guid, need.size)))
       else if (!(await this.#more())) throw new ConnectionClosedError('inside a command')
     }

@@ -214,3 +214,37 @@ t.test('many new messages go in steps (sync_batchsize)', async (t) => {
   t.strictSame(await damagedMessages(replica.store, ''), [])
   t.strictSame(asked.filter((key) => key === 'MAILBOX').length, 3)
 })
+
+t.test('a full partition of the replica stops its mailboxes only', async (t) => {
+  const pair = await startPair()
+  t.teardown(() => pair.close())
+  const { store, replica } = pair
+  await createMailbox(store, 'user.alice')
+  await createMailbox(store, 'user.alice.full', { partition: 'other' })
+  await createMailbox(store, 'user.alice.room')
+  for (const name of ['full', 'room']) await deliver(store, `user.alice.${name}`, [messageText(name, 200_000)])
+  const stage = replica.store.stage.bind(replica.store)
+  let broken: 'stage' | 'write' | undefined
+  replica.store.stage = (partition) => {
+    const full = Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' })
+    if (partition === 'other' && broken === 'stage') throw full
+    const stager = stage(partition)
+    if (partition === 'other' && broken === 'write') {
+      stager.write = () => {
+        throw full
+      }
+    }
+    return stager
+  }
+  const session = await pair.connect()
+  for (broken of ['stage', 'write'] as const) {
+    await t.rejects(syncUser(session, 'alice'), { name: 'PeerRefusalError' }, `${broken} fails: refused`)
+    t.notOk(session.peer.closed, 'the conversation goes on')
+    await session.restart()
+    t.equal(replica.store.mailbox('user.alice.room')?.exists, 1, 'what has room is replicated')
+  }
+  broken = undefined
+  await syncUser(session, 'alice')
+  t.strictSame(picture(replica.store, ''), picture(store, ''), 'with room all is replicated')
+  t.strictSame(await damagedMessages(replica.store, ''), [])
+})

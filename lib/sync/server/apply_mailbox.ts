@@ -267,6 +267,8 @@ function applyRecord({ staging, store, log }: SessionContext, writer: MailboxWri
   const record: MessageRecord = {
     ...fields,
     flags: expunged ? fields.flags | Flag.Unlinked : fields.flags,
+    // what readers are promised is what the file has, whatever was announced
+    size: source?.size ?? fields.size,
     headerSize: source?.headerSize ?? 0,
     sentdate: source?.sentdate ?? 0,
     userFlags: writer.flagBits(keywords),

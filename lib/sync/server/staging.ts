@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { summarize } from '../../message/summary.js'
-import type { MailStore, Staged } from '../../store/store.js'
+import type { MailStore, Staged, Stager } from '../../store/store.js'
 import type { FileSink } from '../wire_reader.js'
 
 /** A message ready to be linked into mailboxes of its partition. */
@@ -53,19 +53,37 @@ export class Staging {
         abort: () => {},
       }
     }
-    const stager = this.store.stage(partition)
+    let stager: Stager | undefined
+    let failure: unknown
+    // a full disk fails this command; the conversation stays in step, and other partitions may have room
+    const attempt = (work: () => void): void => {
+      try {
+        work()
+      } catch (error) {
+        failure = error
+        stager?.abort()
+        stager = undefined
+      }
+    }
+    attempt(() => {
+      stager = this.store.stage(partition)
+    })
     return {
-      write: (chunk) => stager.write(chunk),
+      write: (chunk) => attempt(() => stager?.write(chunk)),
       end: () => {
-        const done = this.#finish(stager.finish()).then((message) => {
-          this.add(partition, guid, message)
-          return true
-        })
+        const staged = stager
+        const done =
+          staged === undefined
+            ? Promise.reject(failure)
+            : this.#finish(staged.finish()).then((message) => {
+                this.add(partition, guid, message)
+                return true
+              })
         // whoever waits for it will see the error; nobody else shall
-        done.catch(() => stager.abort())
+        done.catch(() => staged?.abort())
         return { done }
       },
-      abort: () => stager.abort(),
+      abort: () => stager?.abort(),
     }
   }
 
