@@ -115,6 +115,7 @@ export class MailStore {
     if (this.#closed) return
     this.#closed = true
     this.#feed.close()
+    this.#syncLog.close()
     await this.settled()
     this.#settler.close()
     this.#spool.close()
@@ -353,7 +354,7 @@ export class MailStore {
 
   async #carryOut(transaction: StoreTransaction, sequence: number): Promise<void> {
     const { intent, removedDirectories, files, directories, partitions } = transaction
-    await this.#syncLog.write(intent.log)
+    if (intent.log.length > 0) await this.#syncLog.writeSurely(intent.log, (message) => this.log.error(message))
     await this.#spool.removeFiles(intent.remove.slice(0, intent.remove.length - removedDirectories.length))
     for (const gone of removedDirectories) await this.#spool.removeDirectory(gone)
     this.#settler.add({ sequence, files, directories, partitions })

@@ -3,14 +3,17 @@
  * A writer appends under an exclusive fcntl lock, after making sure that the file it locked is still the one under that name, since
  * the reader takes the log away by renaming it (csync.md §10.1). Lines of one process that come together share one append and one sync.
  */
-import { closeSync, fstatSync, fsync, mkdirSync, openSync, statSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, fsync, mkdirSync, openSync, readSync, statSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Config } from '../config/config.js'
 import { lock, unlock } from '../os/file_lock.js'
 
 const fsyncAsync = promisify(fsync)
 const ATTEMPTS = 64
+/** Until a log that cannot be written (a full disk) is tried again, ms. */
+const RETRY = 1000
 
 /**
  * One line, without its end: `TYPE arg …`; arguments are quoted where the reader needs it.
@@ -48,6 +51,8 @@ export class SyncLog {
   #running: Promise<void> = Promise.resolve()
   /** open logs with lines that may not be on disk, by path */
   readonly #unsynced = new Map<string, number[]>()
+  readonly #closing = new AbortController()
+  #retry: Promise<void> | undefined
 
   /** @param channels as from syncLogChannels */
   constructor(configdirectory: string, channels: readonly string[]) {
@@ -79,6 +84,33 @@ export class SyncLog {
     return batch.done
   }
 
+  /**
+   * As `write`, again and again until it can be done: a change that no line tells of would not be replicated before the next one.
+   * @param complain told of each failure, once for all who wait
+   * @throws {Error} after `close`
+   */
+  async writeSurely(lines: readonly string[], complain: (message: string) => void): Promise<void> {
+    for (;;) {
+      try {
+        return await this.write(lines)
+      } catch (error) {
+        if (this.#closing.signal.aborted) throw error
+        if (this.#retry === undefined) {
+          complain(`replication log: ${(error as Error).message}; trying again`)
+          this.#retry = pause(RETRY, undefined, { signal: this.#closing.signal }).finally(() => {
+            this.#retry = undefined
+          })
+        }
+        await this.#retry
+      }
+    }
+  }
+
+  /** Nothing is tried again any more. */
+  close(): void {
+    this.#closing.abort()
+  }
+
   /** Resolves when all lines written so far are on disk. */
   async sync(): Promise<void> {
     const fds = [...this.#unsynced.values()].flat()
@@ -95,12 +127,18 @@ export class SyncLog {
   async #append(path: string, text: Buffer): Promise<void> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const fd = open(path)
-      await lock(fd)
-      if (!isStill(fd, path)) {
+      try {
+        await lock(fd)
+        if (!isStill(fd, path)) {
+          closeSync(fd)
+          continue
+        }
+        const whole = endsWithLine(fd) ? text : Buffer.concat([Buffer.from('\n'), text])
+        for (let at = 0; at < whole.length; ) at += writeSync(fd, whole, at)
+      } catch (error) {
         closeSync(fd)
-        continue
+        throw error
       }
-      for (let at = 0; at < text.length; ) at += writeSync(fd, text, at)
       // a reader that has renamed the log waits for this lock before it reads
       unlock(fd)
       this.#keep(path, fd)
@@ -120,12 +158,19 @@ export class SyncLog {
 
 function open(path: string): number {
   try {
-    return openSync(path, 'a', 0o640)
+    return openSync(path, 'a+', 0o640)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
-    return openSync(path, 'a', 0o640)
+    return openSync(path, 'a+', 0o640)
   }
+}
+
+/** Whether the next line may follow at once. A full disk or a power failure may have left half a line. */
+function endsWithLine(fd: number): boolean {
+  const { size } = fstatSync(fd)
+  const last = Buffer.alloc(1)
+  return size === 0 || (readSync(fd, last, 0, 1, size - 1) === 1 && last[0] === 0x0a)
 }
 
 function isStill(fd: number, path: string): boolean {

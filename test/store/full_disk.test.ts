@@ -1,5 +1,8 @@
 /** A disk that is full: what cannot be written is refused with its reason, and the process and what it has acknowledged live on. */
 import { spawnSync } from 'node:child_process'
+import fs, { readlinkSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { createMailbox } from '../../lib/mailbox/folders.js'
@@ -30,4 +33,27 @@ t.test('a commit that does not fit on the disk fails alone', async (t) => {
   await appendMessages(store, mailbox, [{ staged, flags: 0, keywords: [] }])
   store.unstage(staged)
   t.equal((await createMailbox(store, 'user.bob')).name, 'user.bob', 'and with room there is work')
+})
+
+t.test('a replication log that cannot be written gets its lines when it can, each whole', async (t) => {
+  const { store, directory } = await storeFixture(t)
+  const log = join(directory, 'conf/sync/log')
+  const { writeSync } = fs
+  let failures = 0
+  // half a line, then nothing: what a full disk does
+  fs.writeSync = ((fd: number, bytes: Buffer, at: number) => {
+    if (failures >= 2 || readlinkSync(`/proc/self/fd/${fd}`) !== log) return writeSync(fd, bytes, at)
+    if (failures++ === 0) writeSync(fd, bytes, 0, 5)
+    throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+  }) as typeof writeSync
+  syncBuiltinESMExports()
+  t.teardown(() => {
+    fs.writeSync = writeSync
+    syncBuiltinESMExports()
+  })
+  await createMailbox(store, 'user.alice')
+  await store.settled()
+  t.equal(failures, 2)
+  const lines = fs.readFileSync(log, 'utf8').split('\n')
+  t.ok(lines.includes('MAILBOX user.alice'), `the line is there: ${lines}`)
 })
