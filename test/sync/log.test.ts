@@ -246,3 +246,78 @@ t.test('rolling: a failed item is deferred on disk and tried again until it work
   stopping.abort()
   await rolling
 })
+
+t.test('rolling: a mailbox that costs the connection each time holds up no other', async (t) => {
+  const pair = await startPair('sync_log: yes\n')
+  t.teardown(() => pair.close())
+  const { store, replica, config } = pair
+  const names = ['user.alice', 'user.alice.bad', 'user.alice.good', 'user.bob', 'shared', 'shared.bad', 'shared.good']
+  for (const name of names) await createMailbox(store, name)
+  await store.settled()
+  const stopping = new AbortController()
+  let deadly = true
+  const files = new LogFiles(config.directory, '')
+  t.ok(await files.claim())
+  const rolling = roll({
+    files,
+    log: collectingLog(pair.logged),
+    connect: async () => {
+      const session = await pair.connect()
+      const { peer } = session
+      const ask = peer.ask.bind(peer)
+      peer.ask = async (verb, key, pieces, sinks) => {
+        if (key !== 'MAILBOX') return ask(verb, key, pieces, sinks)
+        const text = [...(pieces as Iterable<string>)]
+        if (deadly && text.join('').includes('.bad ')) peer.destroy()
+        return ask(verb, key, text, sinks)
+      }
+      return session
+    },
+    interval: 0,
+    lifetime: 0,
+    longestPause: 10,
+    once: false,
+    shutdownFile: undefined,
+    stopping: stopping.signal,
+  })
+  const deferred = join(config.directory, 'sync', 'log-deferred')
+  const until = async (condition: () => boolean): Promise<boolean> => {
+    const deadline = Date.now() + 10_000
+    while (!condition() && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5))
+    replica.store.refresh()
+    return condition()
+  }
+  t.ok(await until(() => existsSync(deferred)), 'put off')
+  t.strictSame(readFileSync(deferred, 'utf8').split('\n').sort(), ['', 'MAILBOX shared.bad', 'USER alice'])
+  t.strictSame(
+    [...replica.store.mailboxes()].map(({ name }) => name).sort(),
+    names.filter((name) => !name.endsWith('.bad')).sort(),
+    'all others are there',
+  )
+  await deliver(store, 'user.bob', [messageText(1)])
+  t.ok(await until(() => replica.store.mailbox('user.bob')?.exists === 1), 'and what comes later')
+  deadly = false
+  t.ok(await until(() => !existsSync(deferred)), 'done at last')
+  t.strictSame(picture(replica.store, ''), picture(store, ''))
+  stopping.abort()
+  await rolling
+})
+
+t.test('what fails of a user without INBOX is given back, not dropped', async (t) => {
+  const pair = await startPair('delete_mode: delayed\n')
+  t.teardown(() => pair.close())
+  const { store, replica } = pair
+  const session = await pair.connect()
+  await createMailbox(store, 'user.alice')
+  await deliver(store, 'user.alice', [messageText(1)])
+  t.strictSame(await runLog(session, ['USER alice'], () => false), [])
+  await deleteMailbox(store, 'user.alice')
+  const [deleted] = [...store.mailboxes('DELETED')].map(({ name }) => name)
+  const write = replica.store.write
+  replica.store.write = () => Promise.reject(new Error('ENOSPC'))
+  const failed = await runLog(session, [`RENAME user.alice ${deleted}`], () => false)
+  t.strictSame(failed, ['MAILBOX user.alice', `MAILBOX ${deleted}`])
+  replica.store.write = write
+  t.strictSame(await runLog(session, failed, () => false), [])
+  t.equal(replica.store.mailbox(deleted!)?.exists, 1)
+})

@@ -3,7 +3,7 @@
  * mailbox to its user, a seen entry or subscription to META, META to the user – and what fails at the end is given back, to be tried again.
  */
 import { formatLogLine, type LogEntry, type LogPlan, parseLogLine, planLog } from '../log_lines.js'
-import { ownerOf } from '../names.js'
+import { inboxOf, ownerOf } from '../names.js'
 import { PeerGoneError, PeerRefusalError } from './peer.js'
 import { type ClientSession, ItemError } from './session.js'
 import { syncMailboxes } from './sync_folders.js'
@@ -20,6 +20,10 @@ import {
 
 /** Mailboxes asked for in one command. */
 const MOST_NAMES = 1000
+/** An item in the middle of which the connection is lost so often in a row is put off, so that the others get their turn. */
+const MOST_LOSSES = 3
+/** Items of which that is remembered. */
+const MOST_REMEMBERED = 1000
 
 /** Reads lines; what is wrong with some of them is logged once. */
 export function readLog(lines: Iterable<string>, complain: (message: string) => void): LogPlan {
@@ -32,6 +36,9 @@ export function readLog(lines: Iterable<string>, complain: (message: string) => 
   return planLog(entries)
 }
 
+/** How often the connection was lost in the middle of an item since it was last done; kept by the caller from run to run. */
+export type Losses = Map<string, number>
+
 /**
  * @param stopping checked between items: what is left then is given back too
  * @returns lines of what could not be done; empty if everything was
@@ -41,6 +48,7 @@ export async function runLog(
   session: ClientSession,
   lines: readonly string[],
   stopping: () => boolean,
+  losses: Losses = new Map(),
 ): Promise<string[]> {
   const { log } = session
   // what the lines speak of is committed, but an open view of the database may be older
@@ -50,30 +58,50 @@ export async function runLog(
   const users = new Set(plan.users)
   const metas = new Set(plan.metas)
 
-  /** @returns whether it was done */
+  /** @returns whether it was done  @throws {PeerGoneError} */
   const attempt = async (what: string, work: () => Promise<void>): Promise<boolean> => {
     if (stopping()) throw new PeerGoneError('told to stop')
+    if (session.peer.closed) throw new PeerGoneError('the connection is closed')
+    if (lostTooOften(what)) {
+      // one chance when it is tried again
+      losses.set(what, MOST_LOSSES - 1)
+      log.error(`SYNCERROR: ${what}: put off, since the connection is lost in the middle of it again and again`)
+      return false
+    }
     try {
       await work()
+      losses.delete(what)
       return true
     } catch (error) {
-      if (error instanceof PeerGoneError) throw error
-      const known = error instanceof PeerRefusalError || error instanceof ItemError
+      const known = error instanceof PeerRefusalError || error instanceof ItemError || error instanceof PeerGoneError
+      if (error instanceof PeerGoneError || session.peer.closed) {
+        if (losses.size >= MOST_REMEMBERED) losses.clear()
+        if (!stopping()) losses.set(what, (losses.get(what) ?? 0) + 1)
+        throw known ? error : new PeerGoneError(`${what}: ${(error as Error).stack ?? error}`)
+      }
       log.error(`SYNCERROR: ${what}: ${known ? (error as Error).message : ((error as Error).stack ?? error)}`)
       return false
     }
   }
+  const lostTooOften = (what: string): boolean => (losses.get(what) ?? 0) >= MOST_LOSSES
+  /** Whether what fails can be left to the user's turn, which passes over users without INBOX (deleted ones, with mailboxes below DELETED). */
+  const hasTurn = (user: string): boolean => user !== '' && session.store.mailbox(inboxOf(user)) !== undefined
   const promote = (what: string, to: string, user: string): void => log.notice(`Promoting: ${what} -> ${to} ${user}`)
 
   for (const [owner, names] of plan.mailboxes) {
     const all = [...names]
-    for (let at = 0; at < all.length; at += MOST_NAMES) {
-      const some = all.slice(at, at + MOST_NAMES)
+    const whatOf = (some: readonly string[]): string => `MAILBOX ${some.join(' ')}`
+    const groups: string[][] = []
+    for (let at = 0; at < all.length; at += MOST_NAMES) groups.push(all.slice(at, at + MOST_NAMES))
+    // which of them loses the connection, each shows alone
+    for (const some of groups.flatMap((group) =>
+      group.length > 1 && lostTooOften(whatOf(group)) ? group.map((name) => [name]) : [group],
+    )) {
       const options = { useKnown: true, deletedHere: plan.unmailboxes }
-      if (await attempt(`MAILBOX ${some.join(' ')}`, () => syncMailboxes(session, some, options))) continue
+      if (await attempt(whatOf(some), () => syncMailboxes(session, some, options))) continue
       for (const name of some) {
         const user = ownerOf(name)
-        if (user === '') failed.push(formatLogLine('MAILBOX', name))
+        if (!hasTurn(user)) failed.push(formatLogLine('MAILBOX', name))
         else if (!users.has(user) && !plan.unusers.has(user)) {
           promote(`MAILBOX ${name}`, 'USER', user)
           users.add(user)
@@ -85,13 +113,13 @@ export async function runLog(
   for (const root of plan.quotas) {
     if (await attempt(`QUOTA ${root}`, () => syncQuota(session, root))) continue
     const user = ownerOf(root)
-    if (user === '') failed.push(formatLogLine('QUOTA', root))
+    if (!hasTurn(user)) failed.push(formatLogLine('QUOTA', root))
     else users.add(user)
   }
   for (const name of plan.annotations) {
     if (await attempt(`ANNOTATION ${name}`, () => syncAnnotations(session, name))) continue
     const user = ownerOf(name)
-    if (user === '') failed.push(formatLogLine('ANNOTATION', name))
+    if (!hasTurn(user)) failed.push(formatLogLine('ANNOTATION', name))
     else users.add(user)
   }
   for (const [user, uniqueid] of plan.seens) {
@@ -106,8 +134,11 @@ export async function runLog(
   }
   for (const user of metas) {
     if (await attempt(`META ${user}`, () => syncMeta(session, user))) continue
-    promote(`META ${user}`, 'USER', user)
-    users.add(user)
+    if (!hasTurn(user)) failed.push(formatLogLine('META', user))
+    else {
+      promote(`META ${user}`, 'USER', user)
+      users.add(user)
+    }
   }
   for (const user of users) {
     if (!(await attempt(`USER ${user}`, () => syncUser(session, user, plan.unmailboxes))))

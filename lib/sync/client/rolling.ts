@@ -10,7 +10,7 @@ import { basename } from 'node:path'
 import { type FSWatcher, watch } from 'chokidar'
 import type { Logger } from '../../process/log.js'
 import type { LogFiles } from '../log_file.js'
-import { runLog } from './log_run.js'
+import { type Losses, runLog } from './log_run.js'
 import { PeerGoneError } from './peer.js'
 import type { ClientSession } from './session.js'
 
@@ -58,6 +58,7 @@ class Roller {
   #noticed = false
   /** lines that failed, and when they may be tried again */
   #deferred = new Map<string, { at: number; pause: number }>()
+  readonly #losses: Losses = new Map()
 
   constructor(options: RollingOptions) {
     this.#options = options
@@ -100,7 +101,7 @@ class Roller {
     if (taken?.again) log.notice('Reprocessing sync log file')
     const lines = [...(taken?.lines ?? []), ...due]
     try {
-      const failed = await runLog(session, lines, () => stopping.aborted)
+      const failed = await runLog(session, lines, () => stopping.aborted, this.#losses)
       await this.#defer(due, failed)
       if (taken !== undefined) files.done()
       this.#pause = FIRST_PAUSE
@@ -119,9 +120,11 @@ class Roller {
     const before = new Map(due.map((line) => [line, this.#deferred.get(line)!]))
     const unchanged = before.size === 0 && failed.length === 0
     for (const line of due) this.#deferred.delete(line)
+    // lines that failed together come again together: two names of one rename are no use alone
+    const now = performance.now()
     for (const line of failed) {
       const pause = this.#limited((before.get(line) ?? this.#deferred.get(line))?.pause ?? FIRST_PAUSE)
-      this.#deferred.set(line, { at: performance.now() + pause, pause: pause * 2 })
+      this.#deferred.set(line, { at: now + pause, pause: pause * 2 })
       this.#options.log.notice(`Deferred: ${line}, again in ${pause / 1000} s`)
     }
     if (!unchanged) await this.#options.files.defer([...this.#deferred.keys()])
