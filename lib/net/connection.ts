@@ -183,7 +183,6 @@ export class Connection {
   async flush(): Promise<void> {
     this.#send()
     if (this.#closed) throw new ConnectionClosedError('while sending', this.error)
-    if (this.#deflate?.writableNeedDrain) await flushDeflate(this.#deflate)
     while (this.congested) {
       if (this.#closed) throw new ConnectionClosedError('while sending', this.error)
       await this.#drained()

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
@@ -252,6 +253,23 @@ t.test('deflate both ways, with bytes that came early', async (t) => {
   a.close()
   t.equal(text(await b.readLine()), 'bye')
   t.equal(await b.readLine(), null)
+})
+
+t.test('a peer that takes nothing is given up, compressed or not', async (t) => {
+  for (const compressed of [false, true]) {
+    const { server, client } = await socketPair(t)
+    client.pause()
+    const connection = new Connection(server, { idleTimeout: 0.2 })
+    if (compressed) connection.startDeflate()
+    const sending = async () => {
+      for (let n = 0; n < 1000; n += 1) {
+        connection.write(randomBytes(100_000))
+        await connection.flush()
+      }
+    }
+    await t.rejects(sending(), TimeoutError, compressed ? 'compressed' : 'plain')
+    connection.destroy()
+  }
 })
 
 t.test('rubbish instead of deflate ends the conversation', async (t) => {
