@@ -3,10 +3,25 @@ import { ANSWERED, define, LOGGED_IN } from '../command.js'
 import { Bad } from '../errors.js'
 import type { Session } from '../session.js'
 
-/** Tells what has changed; ends the conversation when the mailbox is gone. */
+const idling = new WeakSet<Session>()
+
+/** Clients that take nothing now and are told the rest once they do. */
+const waiting = new WeakSet<Session>()
+
+/** Tells what has changed; ends the conversation when the mailbox is gone. A client that does not read piles up nothing. */
 function tell(session: Session): void {
-  const { selected } = session
-  if (!selected) return
+  const { selected, connection } = session
+  if (!selected || waiting.has(session)) return
+  if (connection.congested) {
+    waiting.add(session)
+    const goOn = () => {
+      waiting.delete(session)
+      // IDLE may be over by now; then the next command tells
+      if (idling.has(session)) tell(session)
+    }
+    connection.flush().then(goOn, () => waiting.delete(session))
+    return
+  }
   selected.sync(session.reply, { expunges: true })
   if (selected.gone) session.goodbye('Selected mailbox is gone')
 }
@@ -22,6 +37,7 @@ export const idle = define({
     const stop = () => session.goodbye('Server shutting down')
     service.stopping.addEventListener('abort', stop)
     connection.idleTimeout = imapd.idleCommandSeconds
+    idling.add(session)
     try {
       await session.reply.continuation('idling')
       tell(session)
@@ -36,6 +52,7 @@ export const idle = define({
     } finally {
       service.stopping.removeEventListener('abort', stop)
       unwatch?.()
+      idling.delete(session)
       connection.idleTimeout = imapd.idleSeconds
     }
   },
