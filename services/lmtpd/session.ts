@@ -369,7 +369,13 @@ export class LmtpSession {
       }
       connection.write(`334 ${step.challenge.toString('base64')}\r\n`)
       await connection.flush()
-      const line = await connection.readLine()
+      let line: Buffer | null
+      try {
+        line = await connection.readLine()
+      } catch (error) {
+        if (!(error instanceof LineTooLongError)) throw error
+        return connection.write('500 5.5.6 Authentication exchange line is too long\r\n')
+      }
       if (line === null) throw new ConnectionClosedError('during AUTH')
       const answer = line.toString('latin1')
       if (answer === '*') return connection.write('501 5.5.4 client canceled authentication\r\n')

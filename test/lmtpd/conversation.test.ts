@@ -309,6 +309,8 @@ t.test('TCP without -a: authentication is needed; a UNIX socket needs none', asy
   t.equal(await lmtp.ask('AUTH NOSUCH'), '504 5.5.4 Unrecognized authentication type.')
   t.equal(await lmtp.ask('AUTH PLAIN !!!'), '501 5.5.2 Cannot decode response')
   t.equal(await lmtp.ask('AUTH PLAIN'), '334')
+  t.equal(await lmtp.ask('A'.repeat(100_000)), '500 5.5.6 Authentication exchange line is too long')
+  t.equal(await lmtp.ask('AUTH PLAIN'), '334')
   t.equal(await lmtp.ask('*'), '501 5.5.4 client canceled authentication')
   const plain = (password: string): string => Buffer.from(`\0post\0${password}`).toString('base64')
   t.equal(await lmtp.ask(`AUTH PLAIN ${plain('secret')}`), '235 2.7.0 Authenticated!')
