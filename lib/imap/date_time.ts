@@ -15,9 +15,9 @@ export function formatDateTime(seconds: number): string {
   return `${day < 10 ? ' ' : ''}${day}-${MONTHS[date.getMonth()]}-${date.getFullYear()} ${clock} ${zone}`
 }
 
-/** @param text without quotes  @returns unix seconds, undefined when it is no date-time or before 1970 */
+/** @param text without quotes; a day of one digit may stand alone, as clients send it and Cyrus takes it  @returns unix seconds, undefined when it is no date-time or before 1970 */
 export function parseDateTime(text: string): number | undefined {
-  const match = /^([ \d]\d)-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)$/.exec(text)
+  const match = /^([ \d]?\d)-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)$/.exec(text)
   const month = match ? MONTH_NUMBER.get(match[2]!.toLowerCase()) : undefined
   if (!match || month === undefined) return undefined
   const [day, year, hour, minute, second] = [match[1], match[3], match[4], match[5], match[6]].map(Number) as number[]

@@ -168,11 +168,12 @@ t.test('modified UTF-7', (t) => {
 
 t.test('dates', (t) => {
   t.equal(parseDateTime(' 1-Jan-2020 10:00:00 +0100'), 1577869200)
+  t.equal(parseDateTime('1-Jan-2020 10:00:00 +0100'), 1577869200, 'one digit alone')
   t.equal(parseDateTime('29-feb-2024 00:00:00 -0530'), 1709184600)
   for (const bad of [
     'bad',
     '30-Feb-2024 00:00:00 +0000',
-    '1-Jan-2020 10:00:00 +0000',
+    '0-Jan-2020 10:00:00 +0000',
     '01-Jan-2020 24:00:00 +0000',
     '01-Jan-1960 10:00:00 +0000',
   ])
