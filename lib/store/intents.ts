@@ -16,10 +16,10 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs'
-import { readdir } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { readdir, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import type { Logger } from '../process/log.js'
-import type { Database, Intent } from './database.js'
+import { commitFailure, type Database, type Intent } from './database.js'
 import { unpackHeader } from './header.js'
 import type { Spool } from './spool.js'
 import type { SyncLog } from './sync_log.js'
@@ -95,32 +95,65 @@ export class Intents {
 /**
  * Carries out the intents of processes that are no more, and removes their staged files.
  * Safe to run at any time, by several processes at once.
- * @returns how many intents there were
+ * What cannot be done, on a full disk say, is logged and stays for the next time: what can be read is served meanwhile.
+ * @returns how many intents were carried out
  */
 export async function recover(database: Database, spool: Spool, syncLog: SyncLog, log: Logger): Promise<number> {
   const { intents, contents } = database.tables
   const orphans = [...intents.getRange({})].filter(({ key: [pid, startTime] }) => !isAlive(pid, startTime))
+  const failed = new Set<unknown>()
+  const eachOf = async (work: (orphan: (typeof orphans)[number]) => Promise<void>): Promise<void> => {
+    for (const orphan of orphans) {
+      if (failed.has(orphan)) continue
+      try {
+        await work(orphan)
+      } catch (error) {
+        failed.add(orphan)
+        log.error(`recovering: ${((await commitFailure(error)) as Error).message}; left for the next time`)
+      }
+    }
+  }
   // bytes first: a copy made of a message is a link to the same file
-  for (const { key, value } of orphans) {
+  await eachOf(async ({ key, value }) => {
     for (const [n, [id, uid]] of value.links.entries()) {
       const message = contents.get([...key, n])
       if (message !== undefined) restore(database, spool, id, uid, message, log)
     }
-  }
-  for (const { key, value } of orphans) {
+  })
+  await eachOf(async ({ key, value }) => {
     for (const [id, uid, source] of value.links) relink(database, spool, id, uid, source, log)
     await syncLog.write(value.log)
-    for (const path of value.remove) rmSync(path, { force: true, recursive: true })
+    for (const path of value.remove) {
+      if (path.endsWith('.')) rmSync(path, { force: true })
+      else await removeDirectory(database, spool, path)
+    }
     await syncLog.sync()
     await database.env.childTransaction(() => {
       intents.remove(key)
       for (const n of value.links.keys()) contents.remove([...key, n])
     })
-  }
-  for (const partition of spool.partitionNames) await removeStaged(join(spool.root(partition), 'stage.'))
-  if (orphans.length > 0)
-    log.notice(`recovered: ${orphans.length} unfinished change${orphans.length === 1 ? '' : 's'} of ended processes`)
-  return orphans.length
+  })
+  // what is staged may be all there is of what could not be linked
+  if (failed.size === 0)
+    for (const partition of spool.partitionNames) await removeStaged(join(spool.root(partition), 'stage.'))
+  const done = orphans.length - failed.size
+  if (done > 0) log.notice(`recovered: ${done} unfinished change${done === 1 ? '' : 's'} of ended processes`)
+  return done
+}
+
+/**
+ * Removes the directory of a mailbox that is gone from there, unless it has come back: a replica may be told a mailbox's end and its return.
+ * Looked at and set aside under the write lock, under which also messages get their names.
+ */
+export async function removeDirectory(database: Database, spool: Spool, directory: string): Promise<void> {
+  const { headers, uniqueids } = database.tables
+  const aside = await database.env.childTransaction(() => {
+    const id = uniqueids.get(basename(directory))
+    const packed = id === undefined ? undefined : headers.get(id)
+    const inUse = packed !== undefined && spool.directory(unpackHeader(packed)) === directory
+    return inUse ? undefined : spool.setAside(directory)
+  })
+  if (aside !== undefined) await rm(aside, { recursive: true, force: true })
 }
 
 /** Where a message's file has to be; undefined if the mailbox or the message is gone meanwhile. */

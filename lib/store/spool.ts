@@ -3,7 +3,8 @@
  * Laid out by uniqueid as Cyrus 3.6 does, so that renaming a mailbox moves no file.
  * Nothing that comes from the network becomes part of a path before `isPathSafe` has let it through.
  */
-import { mkdirSync, readFileSync, unlink as unlinkFile } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { mkdirSync, readFileSync, renameSync, unlink as unlinkFile } from 'node:fs'
 import { type FileHandle, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Blanks } from './blanks.js'
@@ -105,9 +106,22 @@ export class Spool {
     return size === undefined ? readFile(path) : readKnown(path, size)
   }
 
-  /** Removes a mailbox's directory with everything in it. */
-  async removeDirectory(mailbox: { partition: string; uniqueid: string }): Promise<void> {
-    await rm(this.directory(mailbox), { recursive: true, force: true })
+  /**
+   * Takes a mailbox's directory out of the way, at once and whole, so that it can be removed without hurry.
+   * @param directory as `directory` gives it  @returns where it is now; undefined if it is not there
+   */
+  setAside(directory: string): string | undefined {
+    for (const root of this.#partitions.values()) {
+      if (!directory.startsWith(join(root, 'uuid/'))) continue
+      const aside = join(root, 'stage.', `${process.pid}-gone-${randomUUID()}`)
+      try {
+        renameSync(directory, aside)
+        return aside
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      }
+    }
+    return undefined
   }
 
   /**

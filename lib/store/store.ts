@@ -26,7 +26,7 @@ import {
 import { ChangeFeed } from './feed.js'
 import { type MailboxHeader, type PackedHeader, unpackHeader } from './header.js'
 import { IndexCache, type MailboxIndex } from './index.js'
-import { Intents, recover } from './intents.js'
+import { Intents, recover, removeDirectory } from './intents.js'
 import { nameKey, nameOfKey, uidKey, uidOfKey } from './keys.js'
 import { mailboxIds, readAnnotations, readMessageAnnotations, tombstones } from './lookups.js'
 import { Settler } from './settler.js'
@@ -356,7 +356,8 @@ export class MailStore {
     const { intent, removedDirectories, files, directories, partitions } = transaction
     if (intent.log.length > 0) await this.#syncLog.writeSurely(intent.log, (message) => this.log.error(message))
     await this.#spool.removeFiles(intent.remove.slice(0, intent.remove.length - removedDirectories.length))
-    for (const gone of removedDirectories) await this.#spool.removeDirectory(gone)
+    for (const gone of removedDirectories)
+      await removeDirectory(this.#database, this.#spool, this.#spool.directory(gone))
     this.#settler.add({ sequence, files, directories, partitions })
   }
 

@@ -1,6 +1,6 @@
 /** The store over a real database and spool: appends, snapshots, counters, checksums, renames, feed, recovery after kill -9. */
 import { spawn } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -327,4 +327,55 @@ t.test('kill -9 right after a commit: the next opener writes the log line and re
   )
   t.same(readdirSync(join(directory, 'spool/stage.')), [], 'nothing staged is left')
   t.equal(await store.recover(), 0)
+})
+
+t.test('a mailbox that comes back while its old directory is being removed keeps what it gets', async (t) => {
+  const { store, config, directory } = await storeFixture(t)
+  const old = await make(store, 'user.alice', 'abcdef')
+  const add = async (id: number, text: string) => {
+    const staged = await store.stageBuffer('default', Buffer.from(text))
+    await store.write((txn) => txn.mustMailbox(id).append(record(1), staged.path, undefined))
+    store.unstage(staged)
+  }
+  await add(old, 'old')
+  const removed = store.write((txn) => txn.remove(txn.mustMailbox(old), { tombstone: true }))
+  const [, back] = await Promise.all([removed, make(store, 'user.alice', 'abcdef')])
+  await add(back, 'new')
+  await store.settled()
+  t.equal(String(await store.readMessage(store.mailboxById(back)!, 1)), 'new')
+
+  // the same, told by the intent of a process that was killed
+  const { tables, env } = openDatabase(join(config.directory, 'store'), 2 ** 30)
+  const path = join(directory, 'spool/uuid/a/b/abcdef')
+  await tables.intents.put([999999999, 1, 1], { links: [], log: [], remove: [path] })
+  await env.close()
+  store.refresh()
+  t.equal(await store.recover(), 1)
+  t.equal(String(await store.readMessage(store.mailboxById(back)!, 1)), 'new')
+
+  await store.write((txn) => txn.remove(txn.mustMailbox(back), { tombstone: true }))
+  await store.settled()
+  t.notOk(existsSync(path), 'at its end it is gone')
+  t.same(
+    readdirSync(join(directory, 'spool/stage.')).filter((name) => name.includes('gone')),
+    [],
+  )
+})
+
+t.test('a store opens though something of its recovery cannot be done; later it is', async (t) => {
+  const { store, config, directory } = await storeFixture(t)
+  await make(store, 'user.alice')
+  await store.settled()
+  const { tables, env } = openDatabase(join(config.directory, 'store'), 2 ** 30)
+  await tables.intents.put([999999999, 1, 1], { links: [], log: ['MAILBOX user.alice'], remove: [] })
+  await env.close()
+  const log = join(directory, 'conf/sync/log')
+  rmSync(log, { force: true })
+  mkdirSync(log, { recursive: true })
+  const other = await MailStore.open(config, silent)
+  t.ok(other.mailbox('user.alice'), 'what is there is served')
+  await other.close()
+  rmSync(log, { recursive: true })
+  t.equal(await store.recover(), 1)
+  t.equal(readFileSync(log, 'latin1'), 'MAILBOX user.alice\n')
 })
