@@ -3,11 +3,15 @@
  * only when told that everything in it has been done. What could not be done is kept in `log-deferred`, so that one bad mailbox holds
  * nothing up and is not forgotten by a crash. The log is small and in memory, so it is taken without a thread: each would add to the lag.
  */
-import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readSync, renameSync, rmSync } from 'node:fs'
 import { type FileHandle, mkdir, open, readFile, rename, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { StringDecoder } from 'node:string_decoder'
 import { lock, tryLock, unlock } from '../os/file_lock.js'
 import { syncLogPath } from '../store/sync_log.js'
+
+/** Bytes of the log read at a time. */
+const PIECE = 64 * 1024
 
 /** One channel's files. */
 export class LogFiles {
@@ -38,7 +42,7 @@ export class LogFiles {
   }
 
   /**
-   * The lines to be done: those left over from a run that did not end, else those logged since. Nothing if there are none.
+   * The lines to be done, each once: those left over from a run that did not end, else those logged since. Nothing if there are none.
    * @returns `again` tells that a run did not end
    */
   async take(): Promise<{ lines: string[]; again: boolean } | undefined> {
@@ -56,12 +60,7 @@ export class LogFiles {
       // a writer that opened the log before it was renamed finishes under its lock
       await lock(fd)
       unlock(fd)
-      return {
-        lines: readFileSync(fd, 'utf8')
-          .split('\n')
-          .filter((line) => line !== ''),
-        again,
-      }
+      return { lines: distinctLines(fd), again }
     } finally {
       closeSync(fd)
     }
@@ -95,5 +94,20 @@ export class LogFiles {
     await rename(fresh, this.#deferred)
     const directory = await open(this.directory, 'r')
     await directory.sync().finally(() => directory.close())
+  }
+}
+
+/** Piece by piece: while a replica is away a log may grow beyond what a string can hold, most of it repetition. */
+function distinctLines(fd: number): string[] {
+  const lines = new Set<string>()
+  const piece = Buffer.allocUnsafe(PIECE)
+  const decoder = new StringDecoder('utf8')
+  let rest = ''
+  for (;;) {
+    const length = readSync(fd, piece)
+    const parts = (rest + (length === 0 ? decoder.end() : decoder.write(piece.subarray(0, length)))).split('\n')
+    rest = length === 0 ? '' : parts.pop()!
+    for (const line of parts) if (line !== '') lines.add(line)
+    if (length === 0) return [...lines]
   }
 }
