@@ -231,13 +231,15 @@ async function copySlice(
   seen: (uid: number) => boolean,
 ): Promise<{ uids: number[]; sourceUids: number[] }> {
   const staged = new Map<number, Staged>()
-  if (from.partition !== to.partition) {
-    for (const uid of uids) {
-      const exists = store.index(from.id)?.findUid(uid) ?? -1
-      if (exists >= 0) staged.set(uid, await store.stageBuffer(to.partition, await store.readMessage(from, uid)))
-    }
-  }
   try {
+    if (from.partition !== to.partition) {
+      for (const uid of uids) {
+        const index = store.index(from.id)
+        const row = index?.findUid(uid) ?? -1
+        if (index === undefined || row < 0 || index.isExpunged(row)) continue
+        staged.set(uid, await store.stageBuffer(to.partition, await store.readMessage(from, uid)))
+      }
+    }
     return await store.write((txn) => {
       const source = txn.mustMailbox(from.id)
       const target = txn.mustMailbox(to.id)

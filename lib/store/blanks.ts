@@ -34,7 +34,7 @@ export class Blanks {
 
   close(): void {
     this.#closed = true
-    for (const { path, fd } of this.#ready) {
+    for (const { path, fd } of this.#ready.splice(0)) {
       closeSync(fd)
       rmSync(path, { force: true })
     }

@@ -33,6 +33,7 @@ export interface Staged {
 export class Stager {
   readonly #fd: number
   readonly path: string
+  #open = true
   readonly #hash = createHash('sha1')
   /** written by the caller and not to the file yet: many small pieces become one */
   #gathered: Buffer[] = []
@@ -74,25 +75,31 @@ export class Stager {
     else this.#kept?.push(piece)
   }
 
-  /** Resolves when the message is complete, and on disk unless it is small. @throws the file system's error, when full; then `abort` */
-  async finish(): Promise<Staged> {
+  /**
+   * Resolves when the message is complete, and on disk unless it is small.
+   * @param synced on disk even if small: for so many at once that their bytes should neither wait in memory nor go into one commit
+   * @throws the file system's error, when full; then `abort`
+   */
+  async finish({ synced = false }: { synced?: boolean } = {}): Promise<Staged> {
     this.#flush()
     const kept = this.#kept
     const message = kept === undefined ? undefined : kept.length === 1 ? kept[0] : Buffer.concat(kept)
-    if (this.#size > INLINE_LIMIT) await fdatasyncAsync(this.#fd)
+    if (synced || this.#size > INLINE_LIMIT) await fdatasyncAsync(this.#fd)
     else this.unsynced.set(this.path, this.#size <= HELD_LIMIT ? message : undefined)
-    closeSync(this.#fd)
+    this.#close()
     return { partition: this.partition, path: this.path, size: this.#size, guid: this.#hash.digest('hex'), message }
   }
 
   /** Gives the message up. */
   abort(): void {
-    try {
-      closeSync(this.#fd)
-    } catch {
-      // finish() has closed it
-    }
+    this.#close()
     this.unsynced.delete(this.path)
     rmSync(this.path, { force: true })
+  }
+  /** Once: the number may be another file's by then. */
+  #close(): void {
+    if (!this.#open) return
+    this.#open = false
+    closeSync(this.#fd)
   }
 }

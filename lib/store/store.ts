@@ -222,12 +222,12 @@ export class MailStore {
     return this.#spool.stage(partition)
   }
 
-  /** A whole message staged and on disk. @throws {UnknownPartitionError} */
-  async stageBuffer(partition: string, message: Buffer): Promise<Staged> {
+  /** A whole message staged. @param options as of Stager.finish  @throws {UnknownPartitionError}; the file system's error, when full */
+  async stageBuffer(partition: string, message: Buffer, options?: { synced?: boolean }): Promise<Staged> {
     const stager = this.stage(partition)
     try {
       stager.write(message)
-      return await stager.finish()
+      return await stager.finish(options)
     } catch (error) {
       stager.abort()
       throw error

@@ -1,5 +1,5 @@
 /** Rules over the store: adding, flagging, copying, expunging messages; folders; seen state of guests; quota; the log lines that go with them. */
-import { existsSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { createMailbox, deleteMailbox, renameMailbox } from '../../lib/mailbox/folders.js'
@@ -233,4 +233,32 @@ t.test('quota: nearest root, usage from the mailboxes themselves', async (t) => 
   t.throws(() => checkQuota(store, 'user.alice.a', 5000, 1), { name: 'OverQuotaError', resource: 'STORAGE' })
   await setQuota(store, 'user.alice', undefined)
   checkQuota(store, 'user.alice.a', 5000, 10)
+})
+
+t.test('copying to another partition leaves out what is gone, and a missing file leaves nothing behind', async (t) => {
+  const { store, directory } = await storeFixture(t, 'expunge_mode: immediate')
+  const from = await createMailbox(store, 'user.alice')
+  const to = await createMailbox(store, 'user.alice.there', { partition: 'other' })
+  await add(store, 'user.alice', 'one', 'two', 'three')
+  await expungeMessages(store, from, [2])
+  await store.settled()
+  const copied = await copyMessages(store, from, [1, 2, 3], to, 'alice', () => false)
+  t.same(
+    [copied.sourceUids, copied.uids],
+    [
+      [1, 3],
+      [1, 2],
+    ],
+  )
+  t.match(String(await store.readMessage(to, 2)), /three/)
+  rmSync(store.messagePath(from, 3))
+  await t.rejects(
+    copyMessages(store, from, [1, 3], to, 'alice', () => false),
+    /message 3: file is missing/,
+  )
+  await store.settled()
+  await new Promise((resolve) => setImmediate(resolve))
+  const stage = join(directory, 'other/stage.')
+  const left = readdirSync(stage).filter((name) => statSync(join(stage, name)).size > 0)
+  t.same(left, [])
 })

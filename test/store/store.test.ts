@@ -1,6 +1,6 @@
 /** The store over a real database and spool: appends, snapshots, counters, checksums, renames, feed, recovery after kill -9. */
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -378,4 +378,15 @@ t.test('a store opens though something of its recovery cannot be done; later it 
   rmSync(log, { recursive: true })
   t.equal(await store.recover(), 1)
   t.equal(readFileSync(log, 'latin1'), 'MAILBOX user.alice\n')
+})
+
+t.test('giving up a message that is complete already closes nobody else’s file', async (t) => {
+  const { store, directory } = await storeFixture(t)
+  const stager = store.stage('default')
+  stager.write(Buffer.from('x'))
+  await stager.finish()
+  // the kernel gives the lowest free number: the one just closed, unless staging files were made ahead meanwhile
+  const others = Array.from({ length: 8 }, (_, n) => openSync(join(directory, `other${n}`), 'w'))
+  stager.abort()
+  for (const fd of others) t.doesNotThrow(() => closeSync(fd))
 })

@@ -1,5 +1,6 @@
 /** Partitions of the replica: a mailbox moves with its messages; names of partitions that are not there are refused and harm nothing. */
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { createMailbox } from '../../lib/mailbox/folders.js'
 import { expungeMessages } from '../../lib/mailbox/messages.js'
@@ -39,6 +40,31 @@ t.test('a mailbox moves to another partition', async (t) => {
   await t.rejects(
     session.peer.ask('APPLY', 'RENAME', ['%(OLDMBOXNAME user.alice NEWMBOXNAME user.alice PARTITION nowhere)']),
     /Unknown error/,
+  )
+})
+
+t.test('a move that cannot be made leaves everything where it is', async (t) => {
+  const pair = await startPair()
+  t.teardown(() => pair.close())
+  const { store, replica } = pair
+  const session = await pair.connect()
+  await createMailbox(store, 'user.alice')
+  await deliver(store, 'user.alice', [messageText(1), messageText(2)])
+  await syncMailboxes(session, ['user.alice'])
+  rmSync(replica.store.messagePath(replica.store.mailbox('user.alice')!, 2))
+  await t.rejects(
+    session.peer.ask('APPLY', 'RENAME', ['%(OLDMBOXNAME user.alice NEWMBOXNAME user.bob PARTITION other)']),
+    /Unknown error/,
+  )
+  replica.store.refresh()
+  t.match(replica.store.mailbox('user.alice'), { partition: 'default', exists: 2 })
+  await replica.store.settled()
+  await session.peer.noop()
+  const stage = join(replica.folder, 'other/stage.')
+  t.same(
+    readdirSync(stage).filter((name) => statSync(join(stage, name)).size > 0),
+    [],
+    'nothing staged is left',
   )
 })
 

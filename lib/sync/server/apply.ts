@@ -87,16 +87,22 @@ async function rename({ store, log }: SessionContext, value: Dlist): Promise<voi
   }
 }
 
-/** Every message of a mailbox, staged on another partition. */
+/** Every message of a mailbox, staged on another partition: on disk, and not in memory. */
 async function stageAll(store: MailStore, mailbox: MailboxHeader, partition: string): Promise<Map<number, Staged>> {
-  const staged = new Map<number, Staged>()
-  const index = store.index(mailbox.id)!
-  for (let row = 0; row < index.length; row++) {
-    if (index.flags(row) & Flag.Unlinked) continue
-    const uid = index.uid(row)
-    staged.set(uid, await store.stageBuffer(partition, await store.readMessage(mailbox, uid)))
+  const all = new Map<number, Staged>()
+  const index = store.index(mailbox.id)
+  try {
+    for (let row = 0; row < (index?.length ?? 0); row++) {
+      if (index!.flags(row) & Flag.Unlinked) continue
+      const uid = index!.uid(row)
+      const staged = await store.stageBuffer(partition, await store.readMessage(mailbox, uid), { synced: true })
+      all.set(uid, { ...staged, message: undefined })
+    }
+    return all
+  } catch (error) {
+    for (const staged of all.values()) store.unstage(staged)
+    throw error
   }
-  return staged
 }
 
 async function renameNow(
