@@ -51,13 +51,16 @@ export const search = define<SearchProgram>({
             log.error(`SEARCH: ${error.message}`)
           }
         }
-        const remaining = undecided.filter((position) => {
+        const remaining: number[] = []
+        for (const position of undecided) {
           const bytes = caches.get(view[position]!)
           const row = index.findUid(view[position]!)
           const verdict = bytes && testIndex(program, key, position, row, readable(bytes))
           verdicts[position - from] = verdict
-          return verdict === undefined
-        })
+          if (verdict === undefined) remaining.push(position)
+          const pause = pauseIfLong(connection, pace)
+          if (pause) await pause
+        }
         for (let at = 0; at < remaining.length; at += TOGETHER) {
           await Promise.all(remaining.slice(at, at + TOGETHER).map(decide))
           const pause = pauseIfLong(connection, pace)

@@ -2,10 +2,12 @@
  * Whether a message meets a SEARCH program. Cheap questions (flags, dates, sizes) are asked of the index first; headers
  * of the summary; bodies of the file only for messages that everything else has let through.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SearchKey } from '../../../lib/imap/search_keys.js'
 import { decodeHeader } from '../../../lib/message/encoded_words.js'
 import { headerFields, unfolded } from '../../../lib/message/header_fields.js'
 import { searchForm } from '../../../lib/message/search_text.js'
+import type { Part } from '../../../lib/message/sections.js'
 import type { MessageCache } from '../../../lib/message/summary.js'
 import type { MessageSource } from '../fetch/message_source.js'
 import { systemFlag } from '../flag_text.js'
@@ -20,6 +22,25 @@ export interface Program {
   readonly sets: ReadonlyMap<SearchKey, readonly { first: number; end: number }[]>
   /** numbers of keywords; a keyword the mailbox does not have is missing */
   readonly keywords: ReadonlyMap<string, number>
+  /** when others last had their turn while texts were compared */
+  readonly turn: { since: number }
+}
+
+/** Milliseconds of comparing before others get their turn. */
+const SLICE_MS = 4
+
+/** Texts of a message in the form in which they are compared, made once however many keys ask. */
+const forms = new WeakMap<object, Map<string, string[] | undefined>>()
+
+/** @param of the summary or the message whose texts they are  @param make the texts, decoded; undefined when they cannot be told */
+function formsOf(of: object, name: string, make: () => string[] | undefined): string[] | undefined {
+  let known = forms.get(of)
+  if (!known) {
+    known = new Map()
+    forms.set(of, known)
+  }
+  if (!known.has(name)) known.set(name, make()?.map(searchForm))
+  return known.get(name)
 }
 
 export function prepare(selected: Selected, key: SearchKey): Program {
@@ -35,7 +56,7 @@ export function prepare(selected: Selected, key: SearchKey): Program {
   selected.header.userFlags.forEach((name, slot) => {
     if (name !== null) keywords.set(name.toLowerCase(), slot)
   })
-  return { selected, key, sets, keywords }
+  return { selected, key, sets, keywords, turn: { since: performance.now() } }
 }
 
 /** What the index, and the summary if given, say; undefined when the message's text decides. */
@@ -52,9 +73,9 @@ export function testIndex(
     case 'all':
       return true
     case 'and':
-      return every(key.keys.map((each) => testIndex(program, each, position, row, cache)))
+      return every(key.keys, (each) => testIndex(program, each, position, row, cache))
     case 'or':
-      return negated(every(key.keys.map((each) => negated(testIndex(program, each, position, row, cache)))))
+      return negated(every(key.keys, (each) => negated(testIndex(program, each, position, row, cache))))
     case 'not':
       return negated(testIndex(program, key.key, position, row, cache))
     case 'flag':
@@ -79,7 +100,7 @@ export function testIndex(
       return size > key.above && size < key.below
     }
     case 'header':
-      return cache?.headerValues(key.name)?.some((value) => contains(value, key.value))
+      return cache && headerForms(cache, key.name)?.some((value) => value.includes(key.value))
     default:
       return undefined
   }
@@ -89,9 +110,18 @@ function negated(value: boolean | undefined): boolean | undefined {
   return value === undefined ? undefined : !value
 }
 
-function every(values: (boolean | undefined)[]): boolean | undefined {
-  if (values.includes(false)) return false
-  return values.includes(undefined) ? undefined : true
+function every<T>(keys: readonly T[], holds: (key: T) => boolean | undefined): boolean | undefined {
+  let all: boolean | undefined = true
+  for (const key of keys) {
+    const value = holds(key)
+    if (value === false) return false
+    if (value === undefined) all = undefined
+  }
+  return all
+}
+
+function headerForms(cache: MessageCache, name: string): string[] | undefined {
+  return formsOf(cache, name, () => cache.headerValues(name)?.map(decodeHeader))
 }
 
 /** The whole answer for one message. @throws {MessageFileError} */
@@ -117,6 +147,10 @@ async function test(
 ): Promise<boolean> {
   const known = testIndex(program, key, position, row, source.cacheAtHand)
   if (known !== undefined) return known
+  if (performance.now() - program.turn.since > SLICE_MS) {
+    await nextTurn()
+    program.turn.since = performance.now()
+  }
   switch (key.type) {
     case 'and':
       for (const each of key.keys) if (!(await test(program, each, position, row, source))) return false
@@ -137,32 +171,34 @@ async function test(
   }
 }
 
-function contains(text: string, value: string): boolean {
-  return searchForm(decodeHeader(text)).includes(value)
-}
-
 async function testHeader(source: MessageSource, name: string, value: string): Promise<boolean> {
   const cache = await source.cache()
-  const values = cache.headerValues(name)
-  if (values) return values.some((each) => contains(each, value))
-  const { headerStart, headerSize } = cache.part([])!
-  const text = (await source.bytes(headerStart, headerSize)).toString('latin1')
-  return headerFields(text, Number.POSITIVE_INFINITY).some(
-    (field) => field.name === name && contains(unfolded(text, field), value),
-  )
+  let values = headerForms(cache, name)
+  if (!values) {
+    const { headerStart, headerSize } = cache.part([])!
+    const bytes = await source.bytes(headerStart, headerSize)
+    values = formsOf(source, name, () => {
+      const text = bytes.toString('latin1')
+      return headerFields(text, Number.POSITIVE_INFINITY)
+        .filter((field) => field.name === name)
+        .map((field) => decodeHeader(unfolded(text, field)))
+    })
+  }
+  return values!.some((each) => each.includes(value))
 }
 
-/** Fields with their names, as they can be read in the message. */
-function headerText(bytes: Buffer): string {
-  const text = bytes.toString('latin1')
-  return headerFields(text, Number.POSITIVE_INFINITY)
-    .map((field) => `${field.name}: ${decodeHeader(unfolded(text, field))}`)
-    .join('\n')
+/** Fields with their names, as they can be read in the message, in the form in which they are compared. */
+async function headerForm(source: MessageSource, { headerStart, headerSize }: Part): Promise<string> {
+  const bytes = await source.bytes(headerStart, headerSize)
+  return formsOf(source, `${headerStart} whole`, () => {
+    const text = bytes.toString('latin1')
+    const fields = headerFields(text, Number.POSITIVE_INFINITY)
+    return [fields.map((field) => `${field.name}: ${decodeHeader(unfolded(text, field))}`).join('\n')]
+  })![0]!
 }
 
 async function testWholeHeader(source: MessageSource, value: string): Promise<boolean> {
-  const { headerStart, headerSize } = (await source.cache()).part([])!
-  return searchForm(headerText(await source.bytes(headerStart, headerSize))).includes(value)
+  return (await headerForm(source, (await source.cache()).part([])!)).includes(value)
 }
 
 /** Bodies of text, decoded, and the headers of all parts, as Cyrus searches them. */
@@ -170,8 +206,7 @@ async function testBody(source: MessageSource, value: string): Promise<boolean> 
   const cache = await source.cache()
   let isWhole = true
   for (const part of cache.parts()) {
-    const { headerStart, headerSize } = part
-    const own = isWhole ? '' : searchForm(headerText(await source.bytes(headerStart, headerSize)))
+    const own = isWhole ? '' : await headerForm(source, part)
     if (own !== '' && own.includes(value)) return true
     isWhole = false
     if (part.kind !== 'text') continue
