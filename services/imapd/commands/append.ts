@@ -7,7 +7,7 @@ import { parseDateTime } from '../../../lib/imap/date_time.js'
 import { appendMessages } from '../../../lib/mailbox/messages.js'
 import { checkQuota } from '../../../lib/mailbox/quota.js'
 import { MessageCheck } from '../../../lib/message/strict.js'
-import type { Staged } from '../../../lib/store/store.js'
+import type { Staged, Stager } from '../../../lib/store/store.js'
 import { define, LOGGED_IN } from '../command.js'
 import { discard } from '../command_reader.js'
 import { Bad, No } from '../errors.js'
@@ -70,9 +70,8 @@ function findTarget(session: Session, { mailbox, literal }: Arguments): Found {
 }
 
 /** Takes the message from the client and puts it on disk. @throws {No} when it is no message, after it was read to its end */
-async function receive(session: Session, { header }: Found, { size, synchronizing }: Literal): Promise<Staged> {
-  const { connection, imapd, reply } = session
-  const stager = imapd.store.stage(header.partition)
+async function receive(session: Session, stager: Stager, { size, synchronizing }: Literal): Promise<Staged> {
+  const { connection, reply } = session
   const check = new MessageCheck()
   let failure: unknown
   try {
@@ -117,16 +116,18 @@ export const append = define<Arguments | Refusal>({
     }
   },
   async run({ session }, args) {
+    const { store } = session.imapd
     let found: Found
+    let stager: Stager
     try {
       if ('problem' in args) throw args.problem
       found = findTarget(session, args)
+      stager = store.stage(found.header.partition)
     } catch (error) {
       if (!args.literal.synchronizing) await discard(session.connection, args.literal.size)
       throw error
     }
-    const { store } = session.imapd
-    const staged = await receive(session, found, args.literal)
+    const staged = await receive(session, stager, args.literal)
     try {
       const { rights, header } = found
       const message = {
