@@ -6,7 +6,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { chmod, chown, open, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { type FileHandle, open, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { lock } from '../os/file_lock.js'
 import { HASH_LENGTH, makeKeys, passwordMatches, type ScramHash, type ScramKeys } from './scram.js'
@@ -198,24 +198,30 @@ export class PasswordStore {
   /** Reads, changes and replaces the file under the lock; `edit` returning false leaves it as it is. */
   async #change(edit: (entries: Map<string, PasswordEntry>) => boolean): Promise<boolean> {
     try {
-      const lockFile = await open(`${this.path}.lock`, constants.O_RDWR | constants.O_CREAT, 0o600)
+      // root works in a folder of the servers' user: it must not be led elsewhere by a symbolic link
+      const lockFile = await open(
+        `${this.path}.lock`,
+        constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW,
+        0o600,
+      )
       try {
-        await this.#inheritOwner(`${this.path}.lock`, dirname(this.path))
+        await this.#inheritOwner(lockFile, dirname(this.path))
         await lock(lockFile.fd)
         const old = await stat(this.path).catch(() => undefined)
         const entries = old === undefined ? new Map<string, PasswordEntry>() : await this.#read()
         if (!edit(entries)) return false
         const temporary = `${this.path}.${process.pid}.new`
+        await unlink(temporary).catch(() => {}) // left by a crash
         try {
-          const file = await open(temporary, 'w', 0o600)
+          const file = await open(temporary, 'wx', 0o600)
           try {
             await file.writeFile(formatPasswordFile(entries.values()))
+            await this.#inheritOwner(file, old === undefined ? dirname(this.path) : this.path)
+            if (old !== undefined) await file.chmod(old.mode & 0o660)
             await file.sync()
           } finally {
             await file.close()
           }
-          await this.#inheritOwner(temporary, old === undefined ? dirname(this.path) : this.path)
-          if (old !== undefined) await chmod(temporary, old.mode & 0o660)
           await rename(temporary, this.path)
         } catch (error) {
           await unlink(temporary).catch(() => {})
@@ -233,10 +239,10 @@ export class PasswordStore {
   }
 
   /** Root makes files for the servers' user: a new file belongs to whoever owns its folder or its predecessor. */
-  async #inheritOwner(path: string, from: string): Promise<void> {
+  async #inheritOwner(file: FileHandle, from: string): Promise<void> {
     if (process.getuid?.() !== 0) return
     const { uid, gid } = await stat(from)
-    await chown(path, uid, gid)
+    await file.chown(uid, gid)
   }
 
   #wrap(error: unknown): PasswordStoreError {

@@ -1,6 +1,16 @@
 /** The password file, saslpasswd2, plaintext checks, the cache, and saslauthd: the real one where it is installed. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -30,6 +40,21 @@ function saslpasswd2(args: string[], input: string): Promise<{ status: number; s
     child.stdin!.end(input)
   })
 }
+
+t.test('symbolic links in the folder lead the password file nowhere else', async (t) => {
+  const place = mkdtempSync(join(folder, 'links-'))
+  const victim = join(place, 'victim')
+  writeFileSync(victim, 'as it was', { mode: 0o644 })
+  const file = join(place, 'users')
+  symlinkSync(victim, `${file}.${process.pid}.new`)
+  await new PasswordStore(file).set('a@b', 'pw')
+  t.equal(statSync(file).mode & 0o777, 0o600)
+  rmSync(`${file}.lock`)
+  symlinkSync(victim, `${file}.lock`)
+  await t.rejects(new PasswordStore(file).set('a@b', 'pw'), { message: `${file}: cannot use the password file: ELOOP` })
+  t.equal(readFileSync(victim, 'utf8'), 'as it was')
+  t.equal(statSync(victim).mode & 0o777, 0o644)
+})
 
 t.test('saslpasswd2 makes, changes and removes users; the file never holds a password', async (t) => {
   const file = join(folder, 'users')
