@@ -1,6 +1,7 @@
 /** The IMAP service (docs/imapd.8.md): started by master, many connections a process. */
 import { Connection } from '../../lib/net/connection.js'
 import { runService } from '../../lib/process/service.js'
+import { passwordMethods } from '../../lib/sasl/check_password.js'
 import { MailStore } from '../../lib/store/store.js'
 import { Imapd } from './imapd.js'
 import { Session } from './session.js'
@@ -28,6 +29,7 @@ runService({
   options: 'sp:',
   connections: 500,
   async start({ config, log, options, onStop }) {
+    passwordMethods(config) // a wrong setting is told now, not to each client
     const store = await MailStore.open(config, log)
     onStop(() => store.close())
     const imapd = new Imapd(config, log, store)

@@ -2,6 +2,7 @@
 import { Connection } from '../../lib/net/connection.js'
 import { runService } from '../../lib/process/service.js'
 import { cyrusVersion } from '../../lib/process/version.js'
+import { passwordMethods } from '../../lib/sasl/check_password.js'
 import { MailStore } from '../../lib/store/store.js'
 import { converse } from './session.js'
 
@@ -21,6 +22,7 @@ Started by master; see lmtpd(8).
   options: 'a',
   connections: 200,
   async start({ config, log, options, onStop }) {
+    passwordMethods(config) // a wrong setting is told now, not to each client
     const store = await MailStore.open(config, log)
     onStop(() => store.close())
     const service = { config, store, log, preauthorized: options.has('a'), version: cyrusVersion() }

@@ -4,6 +4,7 @@ import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Config } from '../../lib/config/config.js'
 import { Connection } from '../../lib/net/connection.js'
 import { runService } from '../../lib/process/service.js'
+import { passwordMethods } from '../../lib/sasl/check_password.js'
 import { MailStore } from '../../lib/store/store.js'
 import { serveReplication } from '../../lib/sync/server/session.js'
 
@@ -32,6 +33,7 @@ runService({
   usage: USAGE,
   options: 'p:f',
   async start({ config, log, options, onStop }) {
+    passwordMethods(config) // a wrong setting is told now, not to each client
     const store = await MailStore.open(config, log, { replica: true })
     onStop(() => store.close())
     const tls = tlsContext(config)

@@ -35,6 +35,15 @@ t.test('imapd -X, --help, and what it says when it cannot start', async (t) => {
   t.equal(missing.status, 78)
   t.match(missing.stderr, /^imapd: .*imapd\.conf:\d+: TLS cannot be offered: .*none\.pem'?\n$/)
 
+  fs.writeFileSync(file, `${fs.readFileSync(file, 'utf8').replace(/^tls.*\n/m, '')}sasl_pwcheck_method: pam\n`)
+  const method = imapd(['-C', file, '-X'], '1 NOOP\r\n')
+  t.equal(method.status, 78)
+  t.match(
+    method.stderr,
+    /^imapd: .*imapd\.conf:\d+: sasl_pwcheck_method must be auxprop or saslauthd, not "pam"\n$/,
+    'told at the start, not at each connection',
+  )
+
   t.equal(imapd([]).status, 70)
   t.equal(imapd(['-q']).status, 64)
 })
