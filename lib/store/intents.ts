@@ -20,7 +20,9 @@ import { readdir, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Logger } from '../process/log.js'
 import { commitFailure, type Database, type Intent } from './database.js'
+import { Flag } from './flags.js'
 import { unpackHeader } from './header.js'
+import { flagsOf } from './lookups.js'
 import type { Spool } from './spool.js'
 import type { SyncLog } from './sync_log.js'
 
@@ -164,7 +166,8 @@ function targetOf(
   uid: number,
 ): { target: string; name: string } | undefined {
   const packed = database.tables.headers.get(id)
-  if (packed === undefined) return undefined
+  // what was expunged for good must not come back
+  if (packed === undefined || (flagsOf(database.tables, id, uid) ?? Flag.Unlinked) & Flag.Unlinked) return undefined
   const header = unpackHeader(packed)
   return { target: spool.messagePath(header, uid), name: header.name }
 }

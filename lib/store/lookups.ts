@@ -1,6 +1,7 @@
 /** Reading ranges of tables, the same inside a transaction and outside: mailboxes and tombstones below a name, annotations. */
 import type { AnnotationValue, Tables, Tombstone } from './database.js'
-import { nameKey, nameOfKey } from './keys.js'
+import { nameKey, nameOfKey, uidKey } from './keys.js'
+import { At, RECORD_SIZE } from './record.js'
 import type { Annotation } from './sync_crc.js'
 
 /** Ids of the live mailboxes at and below an internal name, in list order; all for ''. */
@@ -21,6 +22,16 @@ export function* tombstones(tables: Tables, prefix: string): Iterable<[name: str
   for (const { key, value } of tables.names.getRange({ start, end })) {
     if ('tombstone' in value) yield [nameOfKey(key), value.tombstone]
   }
+}
+
+/** Flags of a message's record; undefined if there is none. */
+export function flagsOf({ blocks }: Tables, id: number, uid: number): number | undefined {
+  const nearest = { start: uidKey(id, uid), end: uidKey(id, 0), reverse: true, limit: 1 }
+  for (const { value } of blocks.getRange(nearest)) {
+    for (let at = 0; at < value.length; at += RECORD_SIZE)
+      if (value.readUInt32LE(at + At.uid) === uid) return value.readInt32LE(at + At.flags)
+  }
+  return undefined
 }
 
 export function readAnnotations(tables: Tables, id: number): Annotation[] {

@@ -390,3 +390,42 @@ t.test('giving up a message that is complete already closes nobody else’s file
   stager.abort()
   for (const fd of others) t.doesNotThrow(() => closeSync(fd))
 })
+
+t.test('recovery brings back the files of messages, but not of those that were expunged for good since', async (t) => {
+  const { store, config, directory } = await storeFixture(t)
+  const id = await make(store, 'user.alice', 'abcdef')
+  const uids = Array.from({ length: 100 }, (_, n) => n + 1)
+  const bytes = Buffer.from('hello')
+  const staged = await store.stageBuffer('default', bytes)
+  await store.write((txn) => {
+    for (const uid of uids) txn.mustMailbox(id).append(record(uid), staged.path, undefined)
+  })
+  store.unstage(staged)
+  await store.settled()
+  const gone = [1, 36, 37, 50, 100]
+  await store.write((txn) => {
+    const writer = txn.mustMailbox(id)
+    for (const uid of gone) {
+      writer.update({ ...writer.record(uid)!, flags: Flag.Expunged | Flag.Unlinked })
+      if (uid === 50) writer.unlink(uid)
+    }
+  })
+  await store.settled()
+  const path = join(directory, 'spool/uuid/a/b/abcdef')
+  for (const uid of uids) rmSync(join(path, `${uid}.`), { force: true })
+  // a process that was killed before it took its intent back
+  const { tables, env } = openDatabase(join(config.directory, 'store'), 2 ** 30)
+  await env.transaction(() => {
+    const links = uids.map((uid): [number, number, string] => [id, uid, ''])
+    tables.intents.put([999999999, 1, 1], { links, log: [], remove: [] })
+    for (const n of uids.keys()) tables.contents.put([999999999, 1, 1, n], bytes)
+  })
+  await env.close()
+  store.refresh()
+  t.equal(await store.recover(), 1)
+  const there = uids.filter((uid) => existsSync(join(path, `${uid}.`)))
+  t.same(
+    there,
+    uids.filter((uid) => !gone.includes(uid)),
+  )
+})
