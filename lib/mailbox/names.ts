@@ -85,6 +85,9 @@ export class Namespace {
       return this.#alternative ? `${this.#inbox}.INBOX.${this.#inward(below)}` : `${this.#inbox}.${this.#inward(below)}`
     }
     if (!this.#alternative) return this.#inward(external)
+    // the prefixes themselves are no folders of one's own: they would hide what stands below them
+    if (external === this.otherPrefix.slice(0, -1)) return 'user'
+    if (external === this.sharedPrefix.slice(0, -1)) return ''
     if (external.startsWith(this.otherPrefix)) return `user.${this.#inward(external.slice(this.otherPrefix.length))}`
     if (external.startsWith(this.sharedPrefix)) return this.#inward(external.slice(this.sharedPrefix.length))
     return `${this.#inbox}.${this.#inward(external)}`

@@ -121,8 +121,20 @@ t.test('namespaces: unixhierarchysep and altnamespace', async (t) => {
     A> 1 NAMESPACE
     A< * NAMESPACE (("" "/")) (("Other Users/" "/")) (("Shared Folders/" "/"))
     A< 1 OK Completed
+    A> p1 CREATE "Other Users"
+    A< p1 NO …
+    A> p2 CREATE "Shared Folders"
+    A< p2 NO …
+    A> p3 SUBSCRIBE "Other Users"
+    A< p3 NO …
+    A> p4 STATUS "Shared Folders" (MESSAGES)
+    A< p4 NO …
     A> 2 CREATE Work/dot.ted
     A< 2 OK Completed
+    A> p5 RENAME Work/dot.ted "Other Users"
+    A< p5 NO …
+    A> p6 RENAME Work/dot.ted "Shared Folders"
+    A< p6 NO …
     A> 3 LIST "" *
     A< * LIST (\\HasNoChildren) "/" INBOX
     A< * LIST (\\HasNoChildren) "/" Work/dot.ted
