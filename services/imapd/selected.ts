@@ -10,7 +10,7 @@ import { includes, type Range, resolve, type SequenceSet } from '../../lib/imap/
 import { type Rights, rightsOf } from '../../lib/mailbox/acl.js'
 import { isDeleted } from '../../lib/mailbox/names.js'
 import { isSeen, seenUids } from '../../lib/mailbox/seen.js'
-import { contains, type UidRanges } from '../../lib/mailbox/uid_set.js'
+import { contains, difference, type UidRanges, union } from '../../lib/mailbox/uid_set.js'
 import { Flag, type MailboxHeader, type MailboxIndex, type MailStore } from '../../lib/store/store.js'
 import { flagList, keywordList } from './flag_text.js'
 import { claim, claimedUid } from './recent.js'
@@ -130,12 +130,31 @@ export class Selected {
     }
     const before = this.index
     if (index.header.acl !== before.header.acl) this.rights = rightsOf(index.header, this.userid, this.isAdmin)
-    if (index === before && (this.view === visibleUids(index) || !options.expunges)) return
+    const seenElsewhere = this.#seenElsewhere(index.header)
+    if (index === before && seenElsewhere.length === 0 && (this.view === visibleUids(index) || !options.expunges))
+      return
     this.index = index
     this.#tellKeywords(reply)
     if (options.expunges) this.#tellExpunged(reply)
     const known = this.#tellNew(reply)
     if (index !== before) this.#tellFlags(reply, before, known, options)
+    for (const [first, last] of seenElsewhere) {
+      const end = Math.min(lowerBound(this.view, last + 1), known)
+      for (let at = lowerBound(this.view, first); at < end; at += 1) {
+        const row = index.findUid(this.view[at]!)
+        if (row >= 0 && !options.silent?.has(this.view[at]!))
+          this.tellMessageFlags(reply, row, at + 1, options.withUid ?? false)
+      }
+    }
+  }
+
+  /** What a guest has read, or has no longer, by another session of the same user. */
+  #seenElsewhere(header: MailboxHeader): UidRanges {
+    const before = this.guestSeen
+    const now = before && seenUids(this.store, header, this.userid)
+    if (!before || !now) return []
+    this.guestSeen = now
+    return union(difference(now, before), difference(before, now))
   }
 
   /** Whether what is there now is no longer what was selected: deleted for later, made anew, or not ours to read any more. */
