@@ -45,6 +45,8 @@ export class Supervisor {
   readonly #log: Logger
   readonly #children: ChildTable<ServiceSocket>
   readonly #processes = new Map<number, ChildProcess>()
+  /** children told by a reload to go; one that was too young to heed SIGHUP dies of it, which is no fault of its own */
+  readonly #recycled = new Set<number>()
   readonly #poller = new Poller()
   readonly #events = new EventSchedule()
   #services: ServiceSocket[] = []
@@ -272,14 +274,15 @@ export class Supervisor {
     this.#sweepLater()
     if (ended === undefined) return
     const { child, was } = ended
+    const recycled = this.#recycled.delete(pid) && signal === 'SIGHUP'
+    const asTold = recycled || (signal === 'SIGTERM' && this.#stopping !== undefined)
     const killed = signal !== null || code === Exit.TempFail
-    if (signal === 'SIGTERM' && this.#stopping !== undefined)
-      this.#log.debug(`process ${child.what} pid ${pid} ended by SIGTERM`)
+    if (asTold) this.#log.debug(`process ${child.what} pid ${pid} ended by ${signal}`)
     else if (signal !== null) this.#log.error(`process ${child.what} pid ${pid} was ended by ${signal}`)
     else if (code !== 0 && code !== Exit.TempFail) {
       this.#log.warning(`process ${child.what} pid ${pid} exited, status ${code}`)
     }
-    const failed = signal !== null || (code !== 0 && !killed)
+    const failed = !asTold && (signal !== null || (code !== 0 && !killed))
     if (failed && was === 'ready' && child.service !== undefined && this.#stopping === undefined) {
       this.#log.warning(`service ${child.what} pid ${pid} in READY state: terminated abnormally`)
       // A process with several slots is ready while it serves: for Cyrus it would be BUSY, which is no failure to start.
@@ -364,7 +367,9 @@ export class Supervisor {
     for (const entry of plan.newServices) this.#services.push(...(await this.#listen(entry, false)))
     for (const entry of plan.newDaemons) this.#addDaemon(entry)
     for (const child of this.#children.values()) {
-      if (child.state !== 'dead' && child.service !== undefined) this.#processes.get(child.pid)?.kill('SIGHUP')
+      if (child.state === 'dead' || child.service === undefined) continue
+      this.#recycled.add(child.pid)
+      this.#processes.get(child.pid)?.kill('SIGHUP')
     }
     setTimeout(() => {
       const left = told.filter((pid) => this.#processes.has(pid))

@@ -191,6 +191,21 @@ t.test('SIGHUP: new, removed and changed services; children are recycled', async
   for (const each of [client, fresh, second]) await each.close()
 })
 
+t.test('SIGHUP: a child that dies of it, too young to heed it, has not failed', async (t) => {
+  const master = new Instance()
+  t.teardown(() => master.close())
+  master.configure(`SERVICES {
+    deaf cmd="/bin/sleep 1000" listen="${master.path('sock')}" prefork=1
+  }`)
+  await master.start()
+  const [before] = await until('the child', () =>
+    childrenOf(master.pid).length === 1 ? childrenOf(master.pid) : undefined,
+  )
+  master.kill('SIGHUP')
+  await until('another one', () => !isAlive(before!) && childrenOf(master.pid).length === 1)
+  t.notMatch(master.log, /terminated abnormally|was ended by/)
+})
+
 t.test('SIGHUP with an error in cyrus.conf changes nothing', async (t) => {
   const master = new Instance()
   t.teardown(() => master.close())
