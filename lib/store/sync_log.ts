@@ -115,13 +115,9 @@ export class SyncLog {
   async sync(): Promise<void> {
     const fds = [...this.#unsynced.values()].flat()
     this.#unsynced.clear()
-    for (const fd of fds) {
-      try {
-        await fsyncAsync(fd)
-      } finally {
-        closeSync(fd)
-      }
-    }
+    // each is closed, whatever becomes of the others
+    const results = await Promise.allSettled(fds.map((fd) => fsyncAsync(fd).finally(() => closeSync(fd))))
+    for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 
   async #append(path: string, text: Buffer): Promise<void> {
