@@ -239,7 +239,11 @@ export class Selected {
     }
   }
 
+  /** UIDs of whose flags the client has been told since the running command began */
+  readonly toldFlags = new Set<number>()
+
   tellMessageFlags(reply: Reply, row: number, sequence: number, withUid: boolean): void {
+    this.toldFlags.add(this.index.uid(row))
     const uid = withUid ? ` UID ${this.index.uid(row)}` : ''
     reply.untagged(`${sequence} FETCH (FLAGS ${this.flagText(row)}${uid})`)
   }

@@ -196,6 +196,7 @@ export class Session {
     if (this.user === undefined) return
     this.imapd.store.refresh()
     if (this.selected) this.selected.indexBefore = this.selected.index
+    this.selected?.toldFlags.clear()
     if (command.states === SELECTED) this.selected?.sync(this.reply, { expunges: false, withUid: uid })
   }
 

@@ -182,3 +182,25 @@ for (const seed of [1, 20, 300]) {
     fresh.client.close()
   })
 }
+
+t.test('STORE.SILENT: what is told of a message last is how it is after the change', async (t) => {
+  const { server } = await fixture(t)
+  const actors = await Promise.all(
+    [0, 1].map(async (n) => new Actor(await ImapClient.connect(server.port), randomFrom(n))),
+  )
+  t.teardown(() => {
+    for (const { client } of actors) client.close()
+  })
+  const [one, other] = actors as [Actor, Actor]
+  await one.command('LOGIN alice testpw')
+  await one.command('SELECT INBOX')
+  await one.command('APPEND INBOX {14+}\r\nSubject: x\r\n\r\n')
+  await other.command('LOGIN alice testpw')
+  await other.command('SELECT INBOX')
+  await one.learn()
+  await other.command('STORE 1 +FLAGS (\\Flagged)')
+  // the other's change is told in the same command, from before ours
+  await one.command('STORE 1 +FLAGS.SILENT (kw)')
+  t.match(one.view.text[0], /\\Flagged kw$/)
+  t.equal(one.view.messages.length, 1)
+})

@@ -109,6 +109,9 @@ t.test('rolling: in the background, one at a time, killed again and again', { ti
     await until(`all of round ${n}`, () => seen() === n * 20)
   }
   t.strictSame(picture(replica.store, ''), picture(store, ''))
+  // the client that was started last is at work, not only coming up
+  await deliver(store, 'user.alice', [messageText('last')])
+  await until('the last one', () => seen() === 101)
   const ended = new Promise((resolve) => client!.once('exit', resolve))
   client!.kill('SIGTERM')
   t.equal(await ended, 0, 'SIGTERM ends it well')

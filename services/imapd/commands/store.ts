@@ -54,11 +54,22 @@ function afterwards(index: MailboxIndex, row: number, changes: readonly FlagChan
 }
 
 /** .SILENT says nothing of the client's own changes; of what others did to the same messages it is told (RFC 3501 §6.4.6). */
-function tellOthersChanges({ session, uid }: CommandContext, changes: readonly FlagChange[], uids: number[]): void {
+function tellOthersChanges(
+  { session, uid }: CommandContext,
+  changes: readonly FlagChange[],
+  uids: readonly number[],
+  outdated: readonly number[],
+): void {
   const selected = session.selected!
   const { index, indexBefore } = selected
   const mask = selected.guestSeen ? SYSTEM_FLAGS & ~Flag.Seen : SYSTEM_FLAGS
+  for (const each of outdated) {
+    const row = index.findUid(each)
+    const sequence = selected.sequenceOf(each)
+    if (row >= 0 && sequence > 0) selected.tellMessageFlags(session.reply, row, sequence, uid)
+  }
   const named = new Set(uids)
+  for (const each of outdated) named.delete(each)
   for (const row of changedRows(indexBefore, index)) {
     const sequence = selected.sequenceOf(index.uid(row))
     const before = indexBefore.findUid(index.uid(row))
@@ -89,10 +100,12 @@ export const store = define<Arguments>({
     const { session, uid } = context
     const changes = permitted(selected, change)
     const uids = selected.uids(set, uid)
+    // flags told before the change would be taken for those after it
+    const outdated = uids.filter((each) => selected.toldFlags.has(each))
     for (const each of changes) await storeFlags(session.imapd.store, selected.header, uids, each, session.user!)
     selected.reloadSeen()
     selected.sync(session.reply, { expunges: uid, withUid: uid, silent: new Set(uids) })
-    if (silent) tellOthersChanges(context, changes, uids)
+    if (silent) tellOthersChanges(context, changes, uids, outdated)
     if (silent || (change.mode !== 'replace' && change.flags === 0 && change.keywords.length === 0)) return undefined
     const pace = { since: performance.now() }
     for (const each of uids) {
