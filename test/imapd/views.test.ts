@@ -197,9 +197,10 @@ t.test('STORE.SILENT: what is told of a message last is how it is after the chan
   await one.command('APPEND INBOX {14+}\r\nSubject: x\r\n\r\n')
   await other.command('LOGIN alice testpw')
   await other.command('SELECT INBOX')
+  await one.command('STORE 1 +FLAGS (\\Flagged kw)')
   await one.learn()
-  await other.command('STORE 1 +FLAGS (\\Flagged)')
-  // the other's change is told in the same command, from before ours
+  await other.command('STORE 1 -FLAGS (kw)')
+  // the other's change is told in the same command, from before ours, which undoes it
   await one.command('STORE 1 +FLAGS.SILENT (kw)')
   t.match(one.view.text[0], /\\Flagged kw$/)
   t.equal(one.view.messages.length, 1)
