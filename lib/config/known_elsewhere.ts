@@ -5,8 +5,8 @@
 const NAMES = new Set(
   `
   acl_admin_implies_write addressbookprefix admins_get_internal_seen afspts_localrealms afspts_mycell allowapop
-  allowdeleted allownewnews allowsetacl allowspecialusesubfolder allowstarttls altprefix annotation_allow_undefined
-  annotation_callout annotation_callout_disable_append annotation_db annotation_db_path annotation_definitions
+  allowdeleted allownewnews allowsetacl allowspecialusesubfolder allowstarttls altprefix
+  annotation_callout annotation_callout_disable_append annotation_db annotation_db_path
   annotation_enable_legacy_commands anyoneuseracl anysievefolder aps_expiry aps_topic aps_topic_caldav
   aps_topic_carddav archive_after archive_days archive_enabled archive_keepflagged archive_maxsize auditlog
   auth_mech autocreate_acl autocreate_inbox_folders autocreate_post autocreate_quota_messages

@@ -130,6 +130,18 @@ const TABLE: readonly Option[] = [
     values: ['immediate', 'default', 'delayed', 'semidelayed'],
   }),
 
+  // annotations
+  toggle(
+    'annotation_allow_undefined',
+    false,
+    'Whether clients may store annotations under names that neither Cyrus nor annotation_definitions knows.',
+  ),
+  string(
+    'annotation_definitions',
+    undefined,
+    'File of further annotations: lines of name, scope, type, proxy, attributes, rights.',
+  ),
+
   // mail in
   toggle('lmtp_downcase_rcpt', true, 'Whether recipients are folded to lower case.'),
   toggle('lmtp_fuzzy_mailbox_match', false, 'Whether a detail that is no mailbox is delivered to the nearest parent.'),

@@ -19,6 +19,7 @@ import {
   SYSTEM_FLAGS,
   syncLogLine,
 } from '../store/store.js'
+import { type AnnotationChange, annotationsAfter } from './annotations.js'
 import { changeGuestSeen, hasInternalSeen } from './seen.js'
 import { inSlices } from './slices.js'
 
@@ -37,6 +38,8 @@ export interface NewMessage {
   internaldate?: number
   /** 24 hex digits, if the service makes message UUIDs */
   uuid?: string
+  /** RFC 5257 §4.5; their modseq becomes the message's */
+  annotations?: readonly AnnotationChange[]
 }
 
 /** What APPENDUID and COPYUID tell (RFC 4315). */
@@ -88,7 +91,7 @@ export async function appendMessages(
         flags,
         userFlags: writer.flagBits(message.keywords),
       }
-      writer.append(record, staged.path, summary.cache)
+      writer.append(record, staged.path, summary.cache, annotationsAfter([], message.annotations ?? [], modseq))
       uids.push(uid)
     }
     writer.header.lastAppendDate = time
@@ -272,6 +275,11 @@ async function copySlice(
           },
           path,
           txn.cacheOf(source, uid),
+          // shared annotations, and one's own (RFC 5257 §4.6)
+          source
+            .messageAnnotations(uid)
+            .filter((each) => each.userid === '' || each.userid === userid)
+            .map((each) => ({ ...each, modseq })),
         )
         copied.uids.push(newUid)
         copied.sourceUids.push(uid)

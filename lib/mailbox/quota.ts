@@ -26,17 +26,55 @@ export function quotaRootOf(store: MailStore, name: string): [root: string, quot
   return undefined
 }
 
-/** What the mailboxes of a root hold: STORAGE in bytes, MESSAGE, X-NUM-FOLDERS. Mailboxes below a nearer root are not counted. */
-export function quotaUsage(store: MailStore, root: string): { bytes: number; messages: number; folders: number } {
+/** What the mailboxes of a root hold. */
+export interface QuotaUsage {
+  /** STORAGE, bytes */
+  bytes: number
+  /** MESSAGE */
+  messages: number
+  /** X-ANNOTATION-STORAGE, bytes */
+  annotationBytes: number
+  /** X-NUM-FOLDERS */
+  folders: number
+}
+
+/** What the mailboxes of a root hold. Mailboxes below a nearer root are not counted. */
+export function quotaUsage(store: MailStore, root: string): QuotaUsage {
   const nested = [...store.quotas(root)].map(([name]) => name).filter((name) => name !== root)
-  let [bytes, messages, folders] = [0, 0, 0]
+  let [bytes, messages, annotationBytes, folders] = [0, 0, 0, 0]
   for (const mailbox of store.mailboxes(root)) {
     if (nested.some((name) => mailbox.name === name || mailbox.name.startsWith(`${name}.`))) continue
     bytes += mailbox.octets
     messages += mailbox.exists
+    annotationBytes += mailbox.annotationOctets
     folders++
   }
-  return { bytes, messages, folders }
+  return { bytes, messages, annotationBytes, folders }
+}
+
+/**
+ * Checks that a mailbox's annotations may grow.
+ * @param bytes by how much
+ * @throws {OverQuotaError}
+ */
+export function checkAnnotationQuota(store: MailStore, name: string, bytes: number): void {
+  const found = quotaRootOf(store, name)
+  const limit = found?.[1].limits['X-ANNOTATION-STORAGE']
+  if (found === undefined || limit === undefined) return
+  if (quotaUsage(store, found[0]).annotationBytes + bytes > limit * 1024)
+    throw new OverQuotaError(found[0], 'X-ANNOTATION-STORAGE')
+}
+
+/**
+ * Checks that mailboxes may be added.
+ * @param folders how many
+ * @throws {OverQuotaError}
+ */
+export function checkFolderQuota(store: MailStore, name: string, folders: number): void {
+  const found = quotaRootOf(store, name)
+  const limit = found?.[1].limits['X-NUM-FOLDERS']
+  if (found === undefined || limit === undefined) return
+  if (quotaUsage(store, found[0]).folders + folders > limit) throw new OverQuotaError(found[0], 'X-NUM-FOLDERS')
 }
 
 /**

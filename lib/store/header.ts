@@ -57,6 +57,8 @@ export interface MailboxHeader {
   expunged: number
   /** stored annotations of messages; 0 spares looking for them */
   annotated: number
+  /** bytes of all stored annotation values, the mailbox's own and its messages' */
+  annotationOctets: number
 }
 
 const FIELDS = [
@@ -94,6 +96,7 @@ const FIELDS = [
   'changesSince',
   'expunged',
   'annotated',
+  'annotationOctets',
 ] as const satisfies readonly (keyof MailboxHeader)[]
 
 export type PackedHeader = readonly unknown[]
@@ -104,6 +107,7 @@ export function packHeader(header: MailboxHeader): PackedHeader {
 
 export function unpackHeader(packed: PackedHeader): MailboxHeader {
   const header: Record<string, unknown> = {}
-  for (let at = 0; at < FIELDS.length; at++) header[FIELDS[at]!] = packed[at]
+  // a header written before its last fields were thought of lacks them
+  for (let at = 0; at < FIELDS.length; at++) header[FIELDS[at]!] = packed[at] ?? 0
   return header as unknown as MailboxHeader
 }

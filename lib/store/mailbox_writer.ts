@@ -317,13 +317,19 @@ export class MailboxWriter {
   #storeAnnotations(uid: number, before: readonly Annotation[], after: readonly Annotation[]): void {
     const { messageAnnotations } = this.transaction.tables
     const { id } = this.header
-    for (const { entry, userid } of before) messageAnnotations.remove([id, uid, entry, userid])
+    let octets = this.header.annotationOctets
+    for (const { entry, userid, value } of before) {
+      messageAnnotations.remove([id, uid, entry, userid])
+      octets -= value.length
+    }
     this.header.annotated -= before.length
     for (const { entry, userid, value, modseq } of after) {
       if (value.length === 0) continue
       messageAnnotations.put([id, uid, entry, userid], { value, modseq })
       this.header.annotated++
+      octets += value.length
     }
+    this.header.annotationOctets = Math.max(0, octets)
   }
 }
 

@@ -124,6 +124,7 @@ export class StoreTransaction {
       changesSince: 0,
       expunged: 0,
       annotated: 0,
+      annotationOctets: 0,
     }
     if (!header.mbtype.includes('i')) this.spool.makeDirectory(header)
     this.tables.names.put(key, { id })
@@ -268,6 +269,12 @@ export class StoreTransaction {
 
   /** Sets, or with an empty value removes, an annotation of a mailbox or of the server (id 0). */
   setAnnotation(id: number, { entry, userid, value, modseq }: Annotation): void {
+    const writer = id === 0 ? undefined : this.mailbox(id)
+    if (writer !== undefined) {
+      const before = this.tables.annotations.get([id, entry, userid])?.value.length ?? 0
+      writer.header.annotationOctets = Math.max(0, writer.header.annotationOctets + value.length - before)
+      writer.touch()
+    }
     if (value.length === 0) this.tables.annotations.remove([id, entry, userid])
     else this.tables.annotations.put([id, entry, userid], { value, modseq })
   }
