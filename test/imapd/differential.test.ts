@@ -1,0 +1,49 @@
+/** The same conversations played to ours and to the real Cyrus 3.6.1: the answers are the same, but for what docs/imapd.8.md lists with its reason. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { needsCyrus } from '../lab/needs.js'
+import { ROOT } from '../lab/software.js'
+import { allScripts, report, SideBySide } from './differential/compare.js'
+import { normalize } from './differential/normalize.js'
+import { parseScripts } from './differential/script.js'
+
+const TOGETHER = 3
+
+t.test('every difference that is allowed is listed in imapd(8)', async (t) => {
+  const page = readFileSync(join(ROOT, 'docs/imapd.8.md'), 'utf8').replace(/\s+/g, ' ')
+  const reasons = new Set(allScripts().flatMap(({ steps }) => steps.flatMap(({ reason }) => reason ?? [])))
+  for (const reason of reasons) t.ok(page.includes(reason), reason)
+})
+
+t.test('what is compared', async (t) => {
+  const [script] = parseScripts('= one [corpus]\nA NOOP\n:n (\\d+)\n~ why\n% B UID FETCH $n FLAGS', 'x.txt')
+  t.match(script, { name: 'one', steps: [{ connection: 'A', reason: 'why' }, { unordered: true }] })
+  t.throws(() => parseScripts('A NOOP', 'x.txt'), { message: 'x.txt:1: a conversation begins with "= name"' })
+  const answers = [
+    ['* 1 FETCH (MODSEQ (77))', '* OK [HIGHESTMODSEQ 78] text', 'tag OK [MODIFIED 1] text'],
+    ['* 2 X', '* 1 X', 'tag NO wording'],
+  ]
+  t.same(normalize(answers, [false, true], 'nobody'), [
+    ['* 1 FETCH (MODSEQ (m0))', '* OK [HIGHESTMODSEQ m1]', 'tag OK [MODIFIED 1]'],
+    ['* 1 X', '* 2 X', 'tag NO'],
+  ])
+})
+
+t.test('ours and Cyrus answer alike', async (t) => {
+  if (!needsCyrus(t)) return
+  const both = await SideBySide.start()
+  t.teardown(() => both.close())
+  const scripts = allScripts()
+  let exchanges = 0
+  const player = async (): Promise<void> => {
+    for (let script = scripts.shift(); script; script = scripts.shift()) {
+      const text = report(await both.compare(script))
+      if (text === '') t.pass(`${script.file}: ${script.name}`)
+      else t.fail(text)
+      exchanges += script.steps.length
+    }
+  }
+  await Promise.all(Array.from({ length: TOGETHER }, player))
+  t.comment(`${exchanges} exchanges`)
+})
