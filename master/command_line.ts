@@ -11,8 +11,8 @@ export const USAGE = `usage: master [-C imapd.conf] [-M cyrus.conf] [-p pidfile]
   -D        stay, and leave stdin, stdout and stderr to the programs; log lines go to stderr too
   -L file   programs' stdout and stderr go to this file, appended
   -j n      sweeps of the child table a second (1)
-  -r file   file that exists while master is ready for work
-  -v        more logging
+  -r file   file that exists while master is ready for work ({configdirectory}/master.ready)
+  -v        more logging, by master and its services
   -V        print the version
 `
 
@@ -33,14 +33,16 @@ export interface MasterOptions {
   readonly outputFile: string | undefined
   readonly sweepsPerSecond: number
   readonly readyFile: string | undefined
-  readonly verbose: boolean
+  /** how many times -v was given */
+  readonly verbose: number
   readonly version: boolean
   readonly help: boolean
 }
 
 /** @throws {UsageError} */
 export function parseCommandLine(argv: readonly string[]): MasterOptions {
-  const { options, args } = parseOptions('C:M:p:l:dDj:L:vVr:', argv)
+  // -P and -x are of Cyrus 2.3 (SNMP); taken, without effect
+  const { options, repeated, args } = parseOptions('C:M:p:l:dDj:L:vVr:P:x:', argv)
   const text = (letter: string): string | undefined => options.get(letter) as string | undefined
   const number = (letter: string, fallback: number): number => {
     const value = text(letter) ?? String(fallback)
@@ -59,7 +61,7 @@ export function parseCommandLine(argv: readonly string[]): MasterOptions {
     outputFile: text('L'),
     sweepsPerSecond: Math.max(1, number('j', 1)),
     readyFile: text('r'),
-    verbose: options.has('v'),
+    verbose: repeated.filter(([letter]) => letter === 'v').length,
     version: options.has('V') || options.has('version'),
     help: options.has('help'),
   }

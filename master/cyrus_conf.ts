@@ -75,7 +75,10 @@ export function parseCyrusConf(text: string, path: string, warn: (message: strin
       const name = /^[A-Za-z0-9]*/.exec(content)![0]
       const known = knownSection(name)
       depth = braces(content)
-      if (known !== undefined && depth === 1 && content.slice(name.length).trim() === '{') {
+      if (known !== undefined && depth === 1) {
+        const rest = content.slice(name.length).trim()
+        if (rest !== '{')
+          complain(`entries begin on the line after "${name} {"; skipped: ${rest.replace('{', '').trim()}`)
         if (sections.has(known)) {
           complain(`a second section ${name}: only the first counts`)
           open = { name, line, entries: undefined }
@@ -86,9 +89,6 @@ export function parseCyrusConf(text: string, path: string, warn: (message: strin
         }
         continue
       }
-      if (known !== undefined && depth !== 0) {
-        throw new ConfigError(path, line, `entries begin on the line after "${name} {"`)
-      }
       if (depth > 0) {
         complain(`unknown section "${name || content}", skipped (the sections are ${SECTIONS.join(', ')})`)
         open = { name, line, entries: undefined }
@@ -97,7 +97,11 @@ export function parseCyrusConf(text: string, path: string, warn: (message: strin
       } else if (known === undefined) {
         complain(`text outside of all sections, skipped: ${content}`)
       } else if (!sections.has(known)) {
-        if (!/^\w+\s*\{\s*\}$/.test(content)) throw new ConfigError(path, line, `"{" is missing after ${name}`)
+        if (!content.includes('{')) {
+          complain(`"{" must stand on the same line as ${name}; the section is skipped`)
+          continue
+        }
+        if (!/^\w+\s*\{\s*\}$/.test(content)) complain(`entries begin on the line after "${name} {"; skipped`)
         sections.set(known, [])
       }
       continue
@@ -107,7 +111,7 @@ export function parseCyrusConf(text: string, path: string, warn: (message: strin
     depth += braces(content)
     if (depth <= 0) open = undefined
   }
-  if (open !== undefined) throw new ConfigError(path, open.line, `section ${open.name} is not closed with }`)
+  if (open !== undefined) warn(`${path}:${open.line}: section ${open.name} is not closed with }`)
   return { path, sections }
 }
 

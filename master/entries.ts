@@ -4,6 +4,7 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigError } from '../lib/config/config.js'
+import { type CronTime, parseCronTime, timeOfDay } from './cron_time.js'
 import type { CyrusConf, Entry, SectionName } from './cyrus_conf.js'
 
 /** A command: the program's absolute path and the words of `cmd`, the first as written. */
@@ -38,6 +39,8 @@ export interface ServiceEntry extends Common, Limits {
   readonly listen: string
   /** as written; checked when the socket is made, since a wrong one only disables the service */
   readonly proto: string
+  /** whether its processes get a prefix for message UUIDs */
+  readonly provideUuid: boolean
 }
 
 export interface DaemonEntry extends Common, Limits {
@@ -53,8 +56,8 @@ export interface EventEntry extends Common {
   readonly kind: 'event'
   /** seconds between runs, 0 for one run */
   readonly period: number
-  /** local time of day, once a day; no run at start */
-  readonly at?: { readonly hour: number; readonly minute: number }
+  /** `at` or `cron`: local times instead of a period; no run at start */
+  readonly time?: CronTime
 }
 
 export interface MasterConf {
@@ -67,7 +70,7 @@ export interface MasterConf {
 const KNOWN_ARGS: Readonly<Record<SectionName, readonly string[]>> = {
   START: ['cmd'],
   SERVICES: ['cmd', 'listen', 'proto', 'prefork', 'maxchild', 'maxforkrate', 'maxfds', 'babysit', 'provide_uuid'],
-  EVENTS: ['cmd', 'period', 'at'],
+  EVENTS: ['cmd', 'period', 'at', 'cron'],
   DAEMON: ['cmd', 'maxfds', 'maxforkrate', 'wait', 'prefork', 'maxchild', 'babysit'],
 }
 
@@ -91,10 +94,11 @@ export interface Reading {
  */
 export function readEntries(conf: CyrusConf, reading: Reading): MasterConf {
   const { reload, programs } = reading
-  const at = (entry: Entry): string => `${conf.path}:${entry.line}`
+  const place = (entry: Entry): string => `${conf.path}:${entry.line}`
+  const warnAt = (entry: Entry, message: string): void => reading.warn(`${place(entry)}: ${entry.name}: ${message}`)
   const refuse = (entry: Entry, problem: string): undefined => {
     if (!reload) throw new ConfigError(conf.path, entry.line, problem)
-    reading.warn(`${at(entry)}: ${problem} -- ignored`)
+    reading.warn(`${place(entry)}: ${problem} -- ignored`)
     return undefined
   }
   const section = (name: SectionName): readonly Entry[] => {
@@ -102,7 +106,7 @@ export function readEntries(conf: CyrusConf, reading: Reading): MasterConf {
     for (const entry of entries) {
       for (const key of entry.args.keys()) {
         if (!KNOWN_ARGS[name].includes(key)) {
-          reading.warn(`${at(entry)}: ${entry.name}: unknown argument "${key}", ignored`)
+          warnAt(entry, `unknown argument "${key}", ignored`)
         }
       }
     }
@@ -112,16 +116,14 @@ export function readEntries(conf: CyrusConf, reading: Reading): MasterConf {
     const text = entry.args.get(key)
     if (text === undefined) return fallback
     const digits = /^-?\d+/.exec(text)?.[0]
-    if (digits !== text)
-      reading.warn(`${at(entry)}: ${entry.name}: ${key}="${text}" is no whole number; using ${digits ?? fallback}`)
+    if (digits !== text) warnAt(entry, `${key}="${text}" is no whole number; using ${digits ?? fallback}`)
     return digits === undefined ? fallback : Math.trunc(Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Number(digits))))
   }
   const flag = (entry: Entry, key: string): boolean => {
     const text = entry.args.get(key)
     if (text === undefined) return false
     if (/^(1|y|on|t)/.test(text)) return true
-    if (!/^(0|n|of|f)/.test(text))
-      reading.warn(`${at(entry)}: ${entry.name}: ${key}="${text}" is neither yes nor no; using no`)
+    if (!/^(0|n|of|f)/.test(text)) warnAt(entry, `${key}="${text}" is neither yes nor no; using no`)
     return false
   }
   const command = (entry: Entry): Command | undefined => {
@@ -181,6 +183,7 @@ export function readEntries(conf: CyrusConf, reading: Reading): MasterConf {
       maxforkrate: Math.max(0, int(entry, 'maxforkrate', 0)) || (babysit ? SAFE_FORK_RATE : 0),
       maxfds: Math.max(0, int(entry, 'maxfds', 0)),
       babysit,
+      provideUuid: flag(entry, 'provide_uuid'),
     })
   }
 
@@ -191,21 +194,24 @@ export function readEntries(conf: CyrusConf, reading: Reading): MasterConf {
       refuse(entry, `unable to find command or port for event '${entry.name}'`)
       continue
     }
-    const time = int(entry, 'at', -1)
-    const hour = Math.floor(time / 100)
-    const minute = time % 100
-    if (time >= 0 && (hour > 23 || minute > 59)) {
-      refuse(entry, `event '${entry.name}': at=${time} is no time of day (hhmm)`)
+    const common = { kind: 'event', name: entry.name, line: entry.line, command: cmd } as const
+    const cron = entry.args.get('cron')
+    if (cron !== undefined) {
+      try {
+        events.push({ ...common, period: 0, time: parseCronTime(cron) })
+      } catch (error) {
+        refuse(entry, `event '${entry.name}': cron: ${(error as Error).message}`)
+      }
       continue
     }
+    const at = int(entry, 'at', -1)
+    const [hour, minute] = [Math.floor(at / 100), at % 100]
     const period = 60 * Math.max(0, int(entry, 'period', 0))
-    events.push({
-      kind: 'event',
-      name: entry.name,
-      line: entry.line,
-      command: cmd,
-      ...(time >= 0 ? { period: 86_400, at: { hour, minute } } : { period }),
-    })
+    if (at >= 0 && hour <= 23 && minute <= 59) events.push({ ...common, period: 0, time: timeOfDay(hour, minute) })
+    else {
+      if (at >= 0) warnAt(entry, `at=${at} is no time of day (hhmm); it counts as period=${period / 60}`)
+      events.push({ ...common, period })
+    }
   }
 
   const daemons: DaemonEntry[] = []

@@ -30,17 +30,17 @@ const WELL_KNOWN: Readonly<Record<string, number>> = {
 }
 
 /**
- * @param text `/path`, `port`, `host:port`, `[address]:port`
+ * @param text `/path`, `port`, `host:port`, `[address]:port`; `[address]` alone is a port that the system chooses, as for Cyrus 3.6.1
  * @returns undefined for a text that is none of these
  */
 export function parseListen(text: string): Listen | undefined {
   if (text.startsWith('/')) return { path: text }
-  if (text.startsWith('[') && !text.includes(']')) return undefined
   const bracketed = /^\[([^\]]*)\](?::(.+))?$/.exec(text)
   if (bracketed !== null) {
     const [, host = '', port = ''] = bracketed
-    return port === '' ? undefined : { host: host || undefined, port }
+    return { host: host || undefined, port: port || '0' }
   }
+  if (text.startsWith('[')) return undefined
   const colon = text.lastIndexOf(':')
   const port = text.slice(colon + 1)
   if (port === '') return undefined

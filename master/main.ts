@@ -3,7 +3,7 @@
  * daemons up and is then ready for work until SIGTERM. The order is Cyrus 3.6.1's (reference: master.md §4), except that the pid file says who
  * we are, and `-d` returns, only once everything is up.
  */
-import { existsSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Config, ConfigError } from '../lib/config/config.js'
@@ -14,14 +14,17 @@ import { becomeCyrusUser, NoSuchUserError } from '../lib/process/cyrus_user.js'
 import { Exit } from '../lib/process/exit_status.js'
 import { UsageError } from '../lib/process/getopt.js'
 import { type Logger, openLog } from '../lib/process/log.js'
+import { UUID_VARIABLE } from '../lib/process/message_uuid.js'
 import { cyrusVersion } from '../lib/process/version.js'
 import { type MasterOptions, parseCommandLine, USAGE } from './command_line.js'
 import { readCyrusConf } from './cyrus_conf.js'
 import { type MasterConf, readEntries } from './entries.js'
 import type { ChildOutput } from './launch.js'
 import { PidFile, PidFileError, takeStartLock } from './pid_file.js'
+import { ReadyFile, ReadyFileError } from './ready_file.js'
 import { runStartSection, StartError, withAdopted } from './start_section.js'
 import { BindError, Supervisor } from './supervisor.js'
+import { UuidStateError } from './uuid_prefixes.js'
 import { WaitDaemonError } from './wait_daemons.js'
 
 const DEFAULT_PID_FILE = '/var/run/cyrus-master.pid'
@@ -31,11 +34,13 @@ function programsDirectory(): string {
   return process.env.CYRUS_BINDIR ?? join(dirname(fileURLToPath(import.meta.url)), '../bin')
 }
 
+const OS_ERRORS = [PidFileError, ReadyFileError, BindError, StartError, UuidStateError]
+
 /** Exit status of an error of the start; undefined for a bug. */
 function statusOf(error: unknown): number | undefined {
   if (error instanceof UsageError) return Exit.Usage
   if (error instanceof ConfigError || error instanceof WaitDaemonError) return Exit.Config
-  if (error instanceof PidFileError || error instanceof BindError || error instanceof StartError) return Exit.OsError
+  if (OS_ERRORS.some((kind) => error instanceof kind)) return Exit.OsError
   if (error instanceof NoSuchUserError) return Exit.NoService
   return undefined
 }
@@ -65,6 +70,7 @@ async function serve(options: MasterOptions, logOpened: (log: Logger) => void): 
   const foreground = options.keepStdio || (!options.daemon && process.stderr.isTTY === true)
   const warnings: string[] = []
   const warn = (message: string): number => warnings.push(message)
+  if (options.verbose > 0) process.env.CYRUS_VERBOSE = String(Number(process.env.CYRUS_VERBOSE || 0) + options.verbose)
   const config = Config.load(options.imapdConf, { service: 'master', warn })
   const log = openLog({ config, service: 'master', foreground })
   logOpened(log)
@@ -84,7 +90,8 @@ async function serve(options: MasterOptions, logOpened: (log: Logger) => void): 
   const output = childOutput(options)
   if (detach === undefined && process.stdin.isTTY !== true) leadProcessGroup()
   process.title = 'master'
-  if (options.verbose) process.env.CYRUS_VERBOSE = String(Number(process.env.CYRUS_VERBOSE ?? 0) + 1)
+  // what only master gives out, per process
+  for (const name of ['CYRUS_SERVICE', 'CYRUS_ID', 'CYRUS_ISDAEMON', UUID_VARIABLE]) delete process.env[name]
   if (output !== 'ignore') process.env.CYRUS_LOG_STDERR = '1'
   const pidFile = PidFile.take(pidPath)
   becomeCyrusUser(config, { keepBind: true })
@@ -109,11 +116,13 @@ async function serve(options: MasterOptions, logOpened: (log: Logger) => void): 
     reread: () => withAdopted(reader(true, (message) => log.warning(message))(), adopted),
   })
   await supervisor.open(withAdopted(conf, adopted))
-  const readyFile = options.readyFile ?? config.string('master_ready_file')
+  const readyFile = new ReadyFile(
+    options.readyFile ?? config.string('master_ready_file') ?? `${config.directory}/master.ready`,
+  )
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
     process.on(signal, () => {
       void supervisor.shutdown(signal).then(() => {
-        if (readyFile) rmSync(readyFile, { force: true })
+        readyFile.remove()
         process.exit(Exit.Ok)
       })
     })
@@ -128,10 +137,10 @@ async function serve(options: MasterOptions, logOpened: (log: Logger) => void): 
   process.on('SIGALRM', () => undefined)
   process.on('SIGPIPE', () => undefined)
   await supervisor.startWaiting()
-  supervisor.run(conf.events)
-  if (readyFile) writeFileSync(readyFile, '')
+  readyFile.create()
   pidFile.announce()
   log.notice('ready for work')
+  supervisor.run(conf.events)
   if (detach !== undefined) detach()
   else if (output === 'ignore' && !foreground) detachOutput()
   // Sockets, children and the poller come and go; only a signal ends master.

@@ -11,6 +11,7 @@ import { Poller } from '../lib/os/poll.js'
 import { leadsProcessGroup } from '../lib/os/user.js'
 import { Exit } from '../lib/process/exit_status.js'
 import type { Logger } from '../lib/process/log.js'
+import { UUID_VARIABLE } from '../lib/process/message_uuid.js'
 import { ChildTable } from './child_table.js'
 import { FAILURE_WINDOW } from './crash_guard.js'
 import type { DaemonEntry, EventEntry, MasterConf, ServiceEntry } from './entries.js'
@@ -22,7 +23,11 @@ import { planReload } from './reload_plan.js'
 import { openListener, ServiceSocket } from './service_socket.js'
 import { missing, wantsConnections } from './spawn_policy.js'
 import { StatusPipe } from './status_pipe.js'
+import { UuidPrefixes } from './uuid_prefixes.js'
 import { startWaitDaemon, stopWaitDaemons } from './wait_daemons.js'
+
+/** CYRUS_UUID_PREFIX of a process that gets none. */
+const NULL_PREFIX = '0'.repeat(24)
 
 /** How long children may take to heed SIGHUP before the log mentions them, in ms. */
 const RELOAD_PATIENCE = 30_000
@@ -49,6 +54,7 @@ export class Supervisor {
   readonly #recycled = new Set<number>()
   readonly #poller = new Poller()
   readonly #events = new EventSchedule()
+  #uuids: UuidPrefixes | undefined
   #services: ServiceSocket[] = []
   #waitDaemons: ServiceSocket[] = []
   #watched = new Set<number>()
@@ -69,9 +75,10 @@ export class Supervisor {
 
   /**
    * Opens all sockets. START has been run.
-   * @throws {BindError}
+   * @throws {BindError}; {UuidStateError}
    */
   async open(conf: MasterConf): Promise<void> {
+    await this.#prepareUuids(conf)
     for (const entry of conf.services) this.#services.push(...(await this.#listen(entry, true)))
     for (const entry of conf.daemons) this.#addDaemon(entry)
   }
@@ -224,11 +231,39 @@ export class Supervisor {
     return false
   }
 
-  #environment(service: ServiceSocket): Record<string, string> {
-    return {
-      CYRUS_SERVICE: service.entry.name,
-      CYRUS_ID: String(service.number),
-      ...(service.entry.kind === 'daemon' ? { CYRUS_ISDAEMON: '1' } : {}),
+  #environment({ entry, number }: ServiceSocket): Record<string, string> {
+    const environment: Record<string, string> = { CYRUS_SERVICE: entry.name, CYRUS_ID: String(number) }
+    if (entry.kind === 'daemon') environment.CYRUS_ISDAEMON = '1'
+    else if (entry.provideUuid) environment[UUID_VARIABLE] = this.#uuidPrefix()
+    return environment
+  }
+
+  /** All zeros when there can be none: messages then have no UUID. */
+  #uuidPrefix(): string {
+    try {
+      return this.#uuids?.next() ?? NULL_PREFIX
+    } catch (error) {
+      this.#log.error((error as Error).message)
+      return NULL_PREFIX
+    }
+  }
+
+  /**
+   * Prepares for prefixes if a service is to get them.
+   * @throws {UuidStateError}
+   */
+  async #prepareUuids({ services }: MasterConf): Promise<void> {
+    const wanting = services.filter(({ provideUuid }) => provideUuid)
+    if (wanting.length === 0 || this.#uuids !== undefined) return
+    const machine = this.#options.config.int('sync_machineid')
+    if (machine < 1) {
+      const names = wanting.map(({ name }) => name).join(', ')
+      this.#log.warning(
+        `provide_uuid of ${names} has no effect: set sync_machineid (1 to 255) in ${this.#options.config.path}`,
+      )
+    } else {
+      const warn = (message: string): void => this.#log.warning(message)
+      this.#uuids = await UuidPrefixes.open(this.#options.config.directory, machine, warn)
     }
   }
 
@@ -350,6 +385,7 @@ export class Supervisor {
   async #reload(): Promise<void> {
     if (this.#stopping !== undefined) return
     const conf = this.#options.reread()
+    await this.#prepareUuids(conf)
     const told = [...this.#processes.keys()]
     const plan = planReload([...this.#services, ...this.#waitDaemons], conf)
     for (const [service, entry] of plan.kept) {

@@ -179,7 +179,7 @@ function typedValue(option: Option, { name, value, file, line }: Setting): Value
       const parsed = parseInteger(value)
       const bounded = option.min !== undefined || option.max !== undefined
       return check(
-        parsed !== undefined && parsed >= min && parsed <= max ? parsed : undefined,
+        parsed !== undefined && ((parsed >= min && parsed <= max) || parsed === option.none) ? parsed : undefined,
         bounded ? `${min} to ${max}` : 'a whole number',
       )
     }

@@ -16,7 +16,14 @@ interface Common {
 export type Option =
   | (Common & { readonly type: 'string'; readonly default: string | undefined; readonly values?: readonly string[] })
   | (Common & { readonly type: 'switch'; readonly default: boolean })
-  | (Common & { readonly type: 'int'; readonly default: number; readonly min?: number; readonly max?: number })
+  | (Common & {
+      readonly type: 'int'
+      readonly default: number
+      readonly min?: number
+      readonly max?: number
+      /** a value outside of min to max that stands for "none" */
+      readonly none?: number
+    })
   | (Common & { readonly type: 'duration'; readonly default: number; readonly unit: DurationUnit })
   | (Common & { readonly type: 'size'; readonly default: number; readonly unit: SizeUnit })
 
@@ -43,7 +50,7 @@ const int = (
   name: string,
   value: number,
   meaning: string,
-  extra: { min?: number; max?: number; since?: 'cyrus-ts' } = {},
+  extra: { min?: number; max?: number; none?: number; since?: 'cyrus-ts' } = {},
 ): Option => ({
   type: 'int',
   name,
@@ -108,11 +115,16 @@ const TABLE: readonly Option[] = [
   string('syslog_prefix', undefined, 'First part of the name in syslog; `cyrus` if unset.'),
   string('syslog_facility', 'MAIL', 'Syslog facility.'),
   int('sync_machineid', -1, 'This machine’s number in message UUIDs (provide_uuid), 1 to 255; -1 is none.', {
-    min: -1,
+    min: 1,
     max: 255,
+    none: -1,
   }),
   toggle('master_bind_errors_fatal', false, 'Whether master gives up when it cannot bind a listener at start.'),
-  string('master_ready_file', undefined, 'File that master creates when it is ready for work.'),
+  string(
+    'master_ready_file',
+    undefined,
+    'File that is there while master is ready for work; {configdirectory}/master.ready if unset.',
+  ),
   string('master_pid_file', undefined, 'File in which master keeps its process id.'),
   toggle('debug', false, 'Whether debug messages are logged.'),
   string('debug_command', undefined, 'Command started for a service with -D; %s is the program, %d the process id.'),

@@ -13,7 +13,7 @@ export interface LogConfig {
 
 /** Where a program writes what an administrator should know; severities as in syslog(3). Messages are without a line end. */
 export interface Logger {
-  /** Dropped unless imapd.conf says `debug: yes`. */
+  /** Dropped unless imapd.conf says `debug: yes`, or master was started with -v (CYRUS_VERBOSE). */
   debug(message: string): void
   info(message: string): void
   notice(message: string): void
@@ -47,7 +47,7 @@ export function openLog(options: { config?: LogConfig; service: string; foregrou
   const prefix = config?.string('syslog_prefix') || process.env.CYRUS_SYSLOG_PREFIX || 'cyrus'
   const wanted = config?.string('syslog_facility')
   const facility = wanted ? facilityNumber(wanted) : undefined
-  const debugging = config?.switch('debug') ?? false
+  const debugging = config?.switch('debug') || Number(process.env.CYRUS_VERBOSE || 0) > 0
   openSyslog(oneLine(`${prefix}/${service}`), facility ?? 2)
 
   const write = (severity: number, label: string, message: string): void => {

@@ -19,6 +19,7 @@ import { AcceptGate, openAcceptLock } from './accept_gate.js'
 import { Exit } from './exit_status.js'
 import { UsageError } from './getopt.js'
 import { type Logger, openLog } from './log.js'
+import { MessageUuids, UUID_VARIABLE } from './message_uuid.js'
 import { ProcEntry } from './proc_entry.js'
 import { parseServiceOptions, reuseLimitFor, type ServiceOptions } from './service_options.js'
 import { newSessionId } from './session_id.js'
@@ -60,6 +61,8 @@ export interface ServiceContext {
   readonly id: number
   /** the service's own options */
   readonly options: Map<string, string | true>
+  /** UUIDs for new messages, if master gave the process a prefix (provide_uuid) */
+  readonly uuids: MessageUuids
   /** Registers what is to be done before the process ends; the functions run in reverse order. */
   onStop(fn: () => Promise<void>): void
 }
@@ -148,6 +151,7 @@ class Service {
       service,
       id: Number(id),
       options: options.own,
+      uuids: new MessageUuids(process.env[UUID_VARIABLE]),
       onStop: (fn) => this.#stops.push(fn),
     })
     this.#proc = new ProcEntry(config.string('proc_path') ?? `${config.directory}/proc`, service, this.#log)

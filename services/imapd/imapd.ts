@@ -4,6 +4,7 @@ import { hostname } from 'node:os'
 import tls from 'node:tls'
 import type { Config } from '../../lib/config/config.js'
 import type { Logger } from '../../lib/process/log.js'
+import type { MessageUuids } from '../../lib/process/message_uuid.js'
 import { serverMechanisms } from '../../lib/sasl/server_mechanism.js'
 import type { MailStore } from '../../lib/store/store.js'
 import type { Command } from './command.js'
@@ -46,6 +47,8 @@ export class Imapd {
     readonly config: Config,
     readonly log: Logger,
     readonly store: MailStore,
+    /** for appended messages */
+    readonly uuids: MessageUuids,
   ) {
     const name = config.string('servername') || hostname()
     this.greeting = `${name} Cyrus-compatible cyrus-ts IMAP ${VERSION} server ready`

@@ -15,6 +15,8 @@ export interface Message {
   /** AUTH= of MAIL */
   readonly sender: string | undefined
   readonly sessionId: string
+  /** the same for all its copies: these bytes have this name */
+  readonly uuid: string | undefined
 }
 
 /** Copies of a message on other partitions, made when first needed. */
@@ -103,7 +105,10 @@ export class Delivery {
   async #append(message: Message, recipient: Recipient, mailbox: MailboxHeader, copies: Copies): Promise<void> {
     this.resolver.checkQuota(recipient, mailbox, message.staged.size)
     const staged = await copies.on(mailbox.partition)
-    await appendMessages(this.store, mailbox, [{ staged, flags: 0, keywords: [] }])
+    const { uuid } = message
+    await appendMessages(this.store, mailbox, [
+      { staged, flags: 0, keywords: [], ...(uuid === undefined ? {} : { uuid }) },
+    ])
     this.log.info(`Delivered: ${message.messageId} to mailbox: ${mailbox.name} sessionid=<${message.sessionId}>`)
   }
 }

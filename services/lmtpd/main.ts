@@ -21,11 +21,11 @@ Started by master; see lmtpd(8).
 `,
   options: 'a',
   connections: 200,
-  async start({ config, log, options, onStop }) {
+  async start({ config, log, options, uuids, onStop }) {
     passwordMethods(config) // a wrong setting is told now, not to each client
     const store = await MailStore.open(config, log)
     onStop(() => store.close())
-    const service = { config, store, log, preauthorized: options.has('a'), version: cyrusVersion() }
+    const service = { config, store, log, uuids, preauthorized: options.has('a'), version: cyrusVersion() }
     return (socket, session) => converse(service, new Connection(socket), session)
   },
 })

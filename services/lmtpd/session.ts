@@ -7,6 +7,7 @@ import { hostname } from 'node:os'
 import type { Config } from '../../lib/config/config.js'
 import { type Connection, ConnectionClosedError, LineTooLongError, TimeoutError } from '../../lib/net/connection.js'
 import type { Logger } from '../../lib/process/log.js'
+import type { MessageUuids } from '../../lib/process/message_uuid.js'
 import type { ServiceSession } from '../../lib/process/service.js'
 import { newSessionId } from '../../lib/process/session_id.js'
 import { serverMechanisms, startServerMechanism } from '../../lib/sasl/server_mechanism.js'
@@ -35,6 +36,8 @@ export interface LmtpService {
   readonly log: Logger
   /** -a: whoever connects by TCP may deliver */
   readonly preauthorized: boolean
+  /** for delivered messages */
+  readonly uuids: MessageUuids
   readonly version: string
 }
 
@@ -299,7 +302,13 @@ export class LmtpSession {
       return
     }
     try {
-      const message = { staged, messageId, sender: mail.authUser, sessionId: this.#sessionId }
+      const message = {
+        staged,
+        messageId,
+        sender: mail.authUser,
+        sessionId: this.#sessionId,
+        uuid: this.#service.uuids.next(),
+      }
       for (const problem of await this.#delivery.run(message, recipients)) {
         this.#connection.write(problem === undefined ? delivered(this.#sessionId) : this.#refused(problem))
       }

@@ -10,6 +10,7 @@ import { Config } from '../../lib/config/config.js'
 import { createMailbox } from '../../lib/mailbox/folders.js'
 import { Connection } from '../../lib/net/connection.js'
 import type { Logger } from '../../lib/process/log.js'
+import { MessageUuids } from '../../lib/process/message_uuid.js'
 import { newSessionId } from '../../lib/process/session_id.js'
 import { passwordStore } from '../../lib/sasl/check_password.js'
 import { MailStore } from '../../lib/store/store.js'
@@ -56,7 +57,7 @@ ${extra}`,
     await passwordStore(config).set(`${user}@localhost`, 'testpw')
     if (user !== 'cyrus' && !store.mailbox(`user.${user}`)) await createMailbox(store, `user.${user}`)
   }
-  const imapd = new Imapd(config, log, store)
+  const imapd = new Imapd(config, log, store, new MessageUuids(undefined))
   const stopping = new AbortController()
   const sessions = new Set<Promise<void>>()
   const listener = net.createServer((socket) => {

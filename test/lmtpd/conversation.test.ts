@@ -8,6 +8,7 @@ import t, { type Test } from 'tap'
 import { createMailbox } from '../../lib/mailbox/folders.js'
 import { setQuota } from '../../lib/mailbox/quota.js'
 import { Connection } from '../../lib/net/connection.js'
+import { MessageUuids } from '../../lib/process/message_uuid.js'
 import type { MailStore } from '../../lib/store/store.js'
 import { converse } from '../../services/lmtpd/session.js'
 import { silent, storeFixture } from '../fixture_store.js'
@@ -74,7 +75,14 @@ async function serve(t: Test, { extra = '', preauthorized = true } = {}): Promis
   const stop = new AbortController()
   setMaxListeners(0, stop.signal)
   const session = { id: 'test-1-2-3-4', setUser() {}, setMailbox() {}, stopping: stop.signal }
-  const service = { config, store, log: silent, preauthorized, version: '3.6.1-test' }
+  const service = {
+    config,
+    store,
+    log: silent,
+    uuids: new MessageUuids(undefined),
+    preauthorized,
+    version: '3.6.1-test',
+  }
   const handle = (socket: net.Socket): void => void converse(service, new Connection(socket), session)
   const tcp = net.createServer(handle).listen(0, '127.0.0.1')
   const path = join(mkdtempSync(join(tmpdir(), 'lmtp-')), 'sock')

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { timeOfDay } from '../../master/cron_time.js'
 import { parseCyrusConf } from '../../master/cyrus_conf.js'
 import { type MasterConf, readEntries } from '../../master/entries.js'
 
@@ -56,6 +57,24 @@ const good: [what: string, text: string, sections: Record<string, string[]>, war
     { SERVICES: ['2 a {"cmd":"x","listen":"1","provide_uuid":"1"}'] },
     [],
   ],
+  [
+    'a section that is not closed',
+    'SERVICES {\na cmd=x\n',
+    { SERVICES: ['2 a {"cmd":"x"}'] },
+    [/^F:1: section SERVICES is not closed with }$/],
+  ],
+  [
+    'a brace on the next line',
+    'START\n{\na cmd=x\n}\nSERVICES {\n}',
+    { SERVICES: [] },
+    [/^F:1: "{" must stand on the same line as START; the section is skipped$/, /^F:2: unknown section/],
+  ],
+  [
+    'an entry on the opening line',
+    'SERVICES { a cmd=x\nb cmd=y\n}',
+    { SERVICES: ['2 b {"cmd":"y"}'] },
+    [/^F:1: entries begin on the line after "SERVICES {"; skipped: a cmd=x$/],
+  ],
   ['text outside', 'hello\nSTART {\n}', { START: [] }, [/^F:1: text outside/]],
 ]
 for (const [what, text, sections, warnings] of good) {
@@ -72,9 +91,6 @@ const bad: [text: string, message: string][] = [
   ['SERVICES {\n\na cmd="x\n}', 'F:3: missing "'],
   ['SERVICES {\na cmd\n}', 'F:2: "=" is missing after "cmd"'],
   ['SERVICES {\na c:md=x\n}', "F:2: bad character ':' in argument"],
-  ['SERVICES {\na cmd=x\n', 'F:1: section SERVICES is not closed with }'],
-  ['SERVICES\n{\n}', 'F:1: "{" is missing after SERVICES'],
-  ['SERVICES { a cmd=x\n}', 'F:1: entries begin on the line after "SERVICES {"'],
   [`SERVICES {\na ${'k=v '.repeat(65)}\n}`, 'F:2: too many arguments'],
   [`SERVICES {\na cmd=${'x'.repeat(5000)}\n}`, 'F:2: line is longer than 4095 bytes'],
   ['}\n', 'F:1: a } without a section'],
@@ -126,6 +142,16 @@ t.test('entries', async (t) => {
     t.equal(service('prefork=many').prefork, 0)
     t.match(warnings, [/^F:2: a: prefork="many" is no whole number; using 0$/])
   })
+  t.test('a time that is none: period counts, as in Cyrus, with a warning', async (t) => {
+    warnings.length = 0
+    t.match(read('EVENTS {\na cmd=x at=2460 period=3\n}').events, [{ period: 180, time: undefined }])
+    t.match(warnings, [/^F:2: a: at=2460 is no time of day \(hhmm\); it counts as period=3$/])
+  })
+  t.test('provide_uuid', async (t) => {
+    t.equal(service('').provideUuid, false)
+    t.equal(service('provide_uuid=1').provideUuid, true)
+    t.equal(service('provide_uuid=0').provideUuid, false)
+  })
   t.test('unknown arguments warn', async (t) => {
     warnings.length = 0
     service('colour=red')
@@ -133,9 +159,12 @@ t.test('entries', async (t) => {
   })
   t.test('events and daemons', async (t) => {
     const { events, daemons } = read(
-      'EVENTS {\na cmd=x period=5\nb cmd=x at=0430\nc cmd=x\n}\nDAEMON {\nd cmd=prog\ne cmd=prog wait=y maxforkrate=3\n}',
+      'EVENTS {\na cmd=x period=5\nb cmd=x at=0430\nc cmd=x\nd cmd=x cron="30 4 * * *"\n}\n' +
+        'DAEMON {\nd cmd=prog\ne cmd=prog wait=y maxforkrate=3\n}',
     )
-    t.match(events, [{ period: 300 }, { at: { hour: 4, minute: 30 }, period: 86400 }, { period: 0 }])
+    t.match(events, [{ period: 300, time: undefined }, { period: 0 }, { period: 0, time: undefined }, {}])
+    t.strictSame(events[1]!.time, timeOfDay(4, 30))
+    t.strictSame(events[3]!.time, timeOfDay(4, 30))
     t.match(daemons, [
       { wait: false, prefork: 1, maxchild: 1, babysit: true, maxforkrate: 10 },
       { wait: true, maxforkrate: 3 },
@@ -152,7 +181,7 @@ t.test('entries', async (t) => {
     ],
     ['SERVICES {\na cmd=/ listen=1\n}', /^F:2: cannot find executable/],
     ['DAEMON {\na cmd=none\n}', /^F:2: cannot find executable for daemon 'a'/],
-    ['EVENTS {\na cmd=x at=2460\n}', /^F:2: event 'a': at=2460 is no time of day/],
+    ['EVENTS {\na cmd=x cron="61 * * * *"\n}', /^F:2: event 'a': cron: minute "61": 61 is not in 0 to 59$/],
   ]
   for (const [text, message] of fatal) {
     t.test(String(message), async (t) => t.throws(() => read(text), { message }))

@@ -116,7 +116,7 @@ export const append = define<Arguments | Refusal>({
     }
   },
   async run({ session }, args) {
-    const { store } = session.imapd
+    const { store, uuids } = session.imapd
     let found: Found
     let stager: Stager
     try {
@@ -130,8 +130,10 @@ export const append = define<Arguments | Refusal>({
     const staged = await receive(session, stager, args.literal)
     try {
       const { rights, header } = found
+      const uuid = uuids.next()
       const message = {
         staged,
+        ...(uuid === undefined ? {} : { uuid }),
         flags: args.flags & settableBits(rights),
         keywords: rights.has('w') ? args.keywords : [],
         ...(args.internaldate === undefined ? {} : { internaldate: args.internaldate }),
