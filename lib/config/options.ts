@@ -176,7 +176,13 @@ const TABLE: readonly Option[] = [
   toggle('allowplaintext', false, 'Whether plaintext passwords may be used on a connection without TLS.'),
   toggle('username_tolower', true, 'Whether login names are folded to lower case.'),
   string('loginrealms', '', 'Realms whose users may log in, separated by blanks.'),
-  duration('failedloginpause', 3, 's', 'Pause before a failed login is answered.'),
+  duration(
+    'failedloginpause',
+    3,
+    's',
+    'Pause before a failed login is answered; doubled with each further failure from the same address.',
+  ),
+  duration('failedloginpause_max', MINUTE, 's', 'Longest pause before a failed login is answered.', 'cyrus-ts'),
   size('maxquoted', 128 * 1024, 'B', 'Largest quoted string read.'),
   size('maxword', 128 * 1024, 'B', 'Largest bare word read.'),
   size('maxliteral', 128 * 1024, 'B', 'Largest literal read where no message is expected.'),
@@ -189,7 +195,39 @@ const TABLE: readonly Option[] = [
   ),
   string('sasl_sasldb_path', undefined, 'Our password file; {configdirectory}/sasldb.json if unset.'),
   string('sasl_saslauthd_path', undefined, 'Socket of saslauthd, or the directory that holds its `mux`.'),
-  string('sasl_mech_list', undefined, 'Mechanisms offered, separated by blanks; all that work if unset.'),
+  string(
+    'sasl_mech_list',
+    undefined,
+    'Mechanisms offered, separated by blanks. If unset: all that work, but CRAM-MD5 and DIGEST-MD5, which must be named.',
+  ),
+  int('sasl_minimum_layer', 0, 'Bits of encryption that a connection needs before anybody may log in.', {
+    min: 0,
+    max: 256,
+  }),
+  toggle(
+    'sasl_auto_transition',
+    false,
+    'Whether a verified plaintext password leaves those keys in the password file that other mechanisms need.',
+  ),
+  string('proxyservers', '', 'Users who may log in as anybody else, beside the admins, separated by blanks.'),
+  string(
+    'oauth_keys',
+    undefined,
+    'Keys with which OAUTHBEARER tokens (JWT) are signed: a JSON Web Key Set, or a public key in PEM.',
+    { since: 'cyrus-ts' },
+  ),
+  string('oauth_introspection_url', undefined, 'Where tokens are checked if oauth_keys is unset (RFC 7662).', {
+    since: 'cyrus-ts',
+  }),
+  string('oauth_client_id', undefined, 'As whom tokens are checked there.', { since: 'cyrus-ts' }),
+  string('oauth_client_secret', undefined, 'The password that goes with oauth_client_id.', { since: 'cyrus-ts' }),
+  string('oauth_issuer', undefined, 'The issuer that tokens must name.', { since: 'cyrus-ts' }),
+  string('oauth_audience', undefined, 'The audience that tokens must name.', { since: 'cyrus-ts' }),
+  string('oauth_scope', undefined, 'Scopes that tokens must have, separated by blanks.', { since: 'cyrus-ts' }),
+  string('oauth_user_claim', 'sub', 'The claim of a token that is the user’s name.', { since: 'cyrus-ts' }),
+  string('oauth_discovery_url', undefined, 'Where clients learn how to get a token (RFC 8414).', {
+    since: 'cyrus-ts',
+  }),
   duration(
     'sasl_password_cache',
     5 * MINUTE,
@@ -200,8 +238,21 @@ const TABLE: readonly Option[] = [
   string('force_sasl_client_mech', undefined, 'The mechanism our clients use whatever is offered.'),
 
   // TLS
-  string('tls_server_cert', undefined, 'Certificate chain, PEM.'),
-  string('tls_server_key', undefined, 'Private key, PEM.'),
+  string('tls_server_cert', undefined, 'Certificate chain, PEM; two of them (RSA and EC) with a comma between.'),
+  string('tls_server_key', undefined, 'Private key, PEM; in tls_server_cert if unset.'),
+  toggle('tls_required', false, 'Whether nobody may log in without TLS.'),
+  string('tls_versions', 'tls1_0 tls1_1 tls1_2 tls1_3', 'TLS versions spoken; 1.2 and 1.3 if unset.'),
+  string('tls_ciphers', 'DEFAULT', 'Ciphers, in the notation of ciphers(1).'),
+  toggle('tls_prefer_server_ciphers', false, 'Whether the order of our ciphers counts, not the client’s.'),
+  string('tls_eccurve', undefined, 'Elliptic curves for key exchange; what OpenSSL finds best if unset.'),
+  string('tls_server_dhparam', undefined, 'Diffie-Hellman parameters, PEM.'),
+  duration('tls_session_timeout', 1440 * MINUTE, 'm', 'How long a TLS session may be taken up again.'),
+  string('tls_client_certs', 'optional', 'Whether clients are asked for certificates.', {
+    values: ['off', 'optional', 'require'],
+  }),
+  string('tls_client_ca_file', undefined, 'CA certificates that clients’ certificates are checked against, PEM.'),
+  string('tls_client_ca_dir', undefined, 'Directory of such certificates.'),
+  string('tls_crl_file', undefined, 'Certificate revocation list, PEM.'),
 
   // replication
   toggle('sync_log', false, 'Whether changes are written to the replication log.'),

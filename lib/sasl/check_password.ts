@@ -1,11 +1,12 @@
 /**
  * Plaintext passwords, checked as `sasl_pwcheck_method` says: against our password file (`auxprop`) or by saslauthd, one after the other if
- * both are named. What was verified is remembered for `sasl_password_cache`. A failure is answered only after `failedloginpause`.
+ * both are named. What was verified is remembered for `sasl_password_cache`. A failure is answered only after a pause (failed_logins.ts).
  */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Config } from '../config/config.js'
+import { FailedLogins } from './failed_logins.js'
 import { authorize, canonicalUser, mayLogIn, storeKey } from './identity.js'
 import { PasswordCache } from './password_cache.js'
 import { PasswordStore } from './password_store.js'
@@ -70,10 +71,24 @@ async function saslauthdSocket(config: Config): Promise<string> {
   return found?.isDirectory() ? join(path, 'mux') : path
 }
 
-/** Waits `failedloginpause`, so that guessing is slow. */
-export async function failedLoginPause(config: Config): Promise<void> {
-  const seconds = config.duration('failedloginpause')
+const failures = new FailedLogins()
+
+/** Waits, so that guessing is slow: the longer, the more often this address has failed. */
+export async function failedLoginPause(config: Config, remote: string): Promise<void> {
+  const least = config.duration('failedloginpause')
+  const seconds = failures.failed(remote, least, config.duration('failedloginpause_max'), performance.now())
   if (seconds > 0) await pause(seconds * 1000)
+}
+
+/** With `sasl_auto_transition` a password just verified leaves the keys that other mechanisms need. Failing that is no reason to turn its owner away. */
+async function completeKeys(config: Config, store: PasswordStore, key: string, password: string): Promise<void> {
+  if (!config.switch('sasl_auto_transition')) return
+  await store.complete(key, password, { md5: wantsMd5(config) }).catch(() => undefined)
+}
+
+/** Whether a mechanism is offered that needs the keys of md5_keys.ts. */
+export function wantsMd5(config: Config): boolean {
+  return config.list('sasl_mech_list').some((name) => /^(?:CRAM|DIGEST)-MD5$/i.test(name))
 }
 
 /** As `checkPassword`, but answers at once on failure. */
@@ -101,6 +116,7 @@ export async function verifyPassword(
         if (entry !== undefined && cache.knows(key, prepared, version)) return { ok: true, user }
         if (await store.verify(key, prepared)) {
           cache.remember(key, prepared, version)
+          await completeKeys(config, store, key, prepared)
           return { ok: true, user }
         }
       } else {
@@ -110,6 +126,7 @@ export async function verifyPassword(
         const [name, realm] = at < 0 ? [user, ''] : [user.slice(0, at), user.slice(at + 1)]
         if (await askSaslauthd(await saslauthdSocket(config), name, prepared, service, realm)) {
           cache.remember(cacheKey, prepared, '')
+          await completeKeys(config, store, storeKey(config, user), prepared)
           return { ok: true, user }
         }
       }
@@ -125,6 +142,7 @@ export async function verifyPassword(
  * whose reason says so.
  * @param service the protocol's name as saslauthd and PAM shall see it: `imap`, `lmtp`, `csync`
  * @param user as the client sent it, with or without `@realm`
+ * @param remote the peer's address, whose failures are counted
  * @throws {ConfigError} if `sasl_pwcheck_method` is none
  */
 export async function checkPassword(
@@ -132,9 +150,10 @@ export async function checkPassword(
   service: string,
   user: string,
   password: string,
+  remote: string,
 ): Promise<PasswordCheck> {
   const result = await verifyPassword(config, service, user, password)
-  if (!result.ok) await failedLoginPause(config)
+  if (!result.ok) await failedLoginPause(config, remote)
   return result
 }
 

@@ -1,6 +1,7 @@
 /** CRAM-MD5 (RFC 2195) and DIGEST-MD5 with qop=auth (RFC 2831), the client's side only: what an older Cyrus may insist on. */
 import { createHash, createHmac, randomBytes } from 'node:crypto'
 import { type ClientCredentials, type ClientMechanism, ClientMechanismError } from './client_exchange.js'
+import { makeMd5Keys } from './md5_keys.js'
 
 /** CRAM-MD5: user name and the keyed MD5 of the challenge. */
 export function startCramMd5({ user, password }: ClientCredentials): ClientMechanism {
@@ -52,7 +53,8 @@ export function startDigestMd5(
     const realms = pairs.filter(([key]) => key === 'realm').map(([, name]) => name)
     const realm = wantedRealm ?? realms[0] ?? host
     const uri = `${service}/${host}`
-    const a1 = md5(md5(`${user}:${realm}:${password}`), `:${nonce}:${cnonce}`).toString('hex')
+    const secret = makeMd5Keys(`${user}@${realm}`, password).digest
+    const a1 = md5(secret, `:${nonce}:${cnonce}`).toString('hex')
     const response = (method: string): string =>
       md5(`${a1}:${nonce}:00000001:${cnonce}:auth:${md5(`${method}:${uri}`).toString('hex')}`).toString('hex')
     rspauth = response('')

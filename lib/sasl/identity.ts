@@ -57,8 +57,13 @@ export function isAdmin(config: Config, user: string): boolean {
   return config.list('admins').some((admin) => canonicalUser(config, admin) === user)
 }
 
+/** Whether a user may act as anybody else: stands in `admins` or `proxyservers`. */
+function mayProxy(config: Config, user: string): boolean {
+  return isAdmin(config, user) || config.list('proxyservers').some((name) => canonicalUser(config, name) === user)
+}
+
 /**
- * Whom an authenticated user acts as (RFC 4422 §3.4.1): himself, or anybody if he is an administrator.
+ * Whom an authenticated user acts as (RFC 4422 §3.4.1): himself, or anybody if he is an administrator or a proxy.
  * @param authorization the authorization id asked for; empty for none
  * @returns undefined if he may not
  */
@@ -66,5 +71,5 @@ export function authorize(config: Config, authenticated: string, authorization: 
   if (authorization === '') return authenticated
   const wanted = canonicalUser(config, authorization)
   if (wanted === undefined) return undefined
-  return wanted === authenticated || isAdmin(config, authenticated) ? wanted : undefined
+  return wanted === authenticated || mayProxy(config, authenticated) ? wanted : undefined
 }

@@ -1,7 +1,8 @@
 /**
  * Our password file (`sasl_sasldb_path`): what a server keeps of each user's password.
  * A text file of one JSON object a line, `{"user":"alice@example.org","sha256":{salt,iterations,stored,server},"sha1":{…}}`, led by a
- * comment. It holds salted SCRAM keys only, from which PLAIN, LOGIN and SCRAM can be served and no password can be read back.
+ * comment. It holds salted SCRAM keys, from which PLAIN, LOGIN and SCRAM can be served and no password can be read back; where CRAM-MD5 or
+ * DIGEST-MD5 were asked for also `md5`, their keys, which are as good as the password (md5_keys.ts).
  * Changed by writing a new file beside it, fsync, rename, under an fcntl lock on `PATH.lock`: readers see the old or the new one whole.
  */
 import { randomBytes } from 'node:crypto'
@@ -9,6 +10,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, open, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { lock } from '../os/file_lock.js'
+import { type Md5Keys, makeMd5Keys } from './md5_keys.js'
 import { HASH_LENGTH, makeKeys, passwordMatches, type ScramHash, type ScramKeys } from './scram.js'
 
 /** The file cannot be used; the message names it, the place, and what to do. */
@@ -22,6 +24,14 @@ export interface PasswordEntry {
   readonly user: string
   readonly sha256?: ScramKeys
   readonly sha1?: ScramKeys
+  /** only where CRAM-MD5 or DIGEST-MD5 were asked for */
+  readonly md5?: Md5Keys
+}
+
+/** Which keys to make beside those of SCRAM. */
+export interface KeyOptions {
+  /** for CRAM-MD5 and DIGEST-MD5 */
+  readonly md5?: boolean
 }
 
 const HEADER = '# cyrus-ts password file; change it with saslpasswd2\n'
@@ -55,6 +65,13 @@ function keysFromJson(value: unknown, hash: ScramHash): ScramKeys | undefined {
   }
   const length = HASH_LENGTH[hash]
   return keys.salt.length > 0 && keys.storedKey.length === length && keys.serverKey.length === length ? keys : undefined
+}
+
+function md5FromJson(value: unknown): Md5Keys | undefined {
+  const { cram, digest } = (value ?? {}) as Record<string, unknown>
+  if (typeof cram !== 'string' || typeof digest !== 'string') return undefined
+  const keys = { cram: Buffer.from(cram, 'base64'), digest: Buffer.from(digest, 'base64') }
+  return keys.cram.length === 32 && keys.digest.length === 16 ? keys : undefined
 }
 
 function keysToJson({ salt, iterations, storedKey, serverKey }: ScramKeys): Record<string, unknown> {
@@ -95,7 +112,7 @@ export function parsePasswordFile(path: string, file: Buffer): Map<string, Passw
     if (typeof value?.user !== 'string' || (sha256 === undefined && sha1 === undefined)) {
       throw new PasswordStoreError(`${path}:${index + 1}: a password entry needs "user" and "sha256" or "sha1" keys`)
     }
-    entries.set(value.user, { user: value.user, sha256, sha1 })
+    entries.set(value.user, { user: value.user, sha256, sha1, md5: md5FromJson(value.md5) })
   }
   return entries
 }
@@ -103,11 +120,12 @@ export function parsePasswordFile(path: string, file: Buffer): Map<string, Passw
 /** The file's text for these entries. */
 export function formatPasswordFile(entries: Iterable<PasswordEntry>): string {
   let text = HEADER
-  for (const { user, sha256, sha1 } of entries) {
+  for (const { user, sha256, sha1, md5 } of entries) {
     text += `${JSON.stringify({
       user,
       ...(sha256 && { sha256: keysToJson(sha256) }),
       ...(sha1 && { sha1: keysToJson(sha1) }),
+      ...(md5 && { md5: { cram: md5.cram.toString('base64'), digest: md5.digest.toString('base64') } }),
     })}\n`
   }
   return text
@@ -147,18 +165,36 @@ export class PasswordStore {
     return false
   }
 
-  /**
-   * Sets a password, of a new user or a known one; durable when this resolves.
-   */
-  async set(user: string, password: string): Promise<void> {
+  /** Sets a password, of a new user or a known one; durable when this resolves. Keys for MD5 mechanisms that were there are made anew. */
+  async set(user: string, password: string, { md5 = false }: KeyOptions = {}): Promise<void> {
     const [sha256, sha1] = await Promise.all([
       makeKeys('sha256', password, randomBytes(16), ITERATIONS),
       makeKeys('sha1', password, randomBytes(16), ITERATIONS),
     ])
     await this.#change((entries) => {
-      entries.set(user, { user, sha256, sha1 })
+      const withMd5 = md5 || entries.get(user)?.md5 !== undefined
+      entries.set(user, { user, sha256, sha1, ...(withMd5 && { md5: makeMd5Keys(user, password) }) })
       return true
     })
+  }
+
+  /** Sets what is kept of a password that is not known here, as another server kept it. Durable when this resolves. */
+  async import(entry: PasswordEntry): Promise<void> {
+    await this.#change((entries) => {
+      entries.set(entry.user, entry)
+      return true
+    })
+  }
+
+  /**
+   * Adds what is missing of a user's keys, from a password that was verified: of entries that came from elsewhere, or are weaker than new ones.
+   * A user who is not in the file is added.
+   */
+  async complete(user: string, password: string, { md5 = false }: KeyOptions = {}): Promise<void> {
+    const before = await this.find(user)
+    const lacks = (keys: ScramKeys | undefined) => keys === undefined || keys.iterations < ITERATIONS
+    if (before !== undefined && !lacks(before.sha256) && !lacks(before.sha1) && (!md5 || before.md5)) return
+    await this.set(user, password, { md5 })
   }
 
   /** Removes a user; durable when this resolves. @returns false if there was none */

@@ -1,8 +1,9 @@
 /**
- * SCRAM-SHA-1 and SCRAM-SHA-256, the server's side (RFC 5802, RFC 7677), without channel binding. An unknown user gets a made-up salt that
- * is the same each time, and fails only at the end, so that names cannot be probed.
+ * SCRAM-SHA-1 and SCRAM-SHA-256, the server's side (RFC 5802, RFC 7677), with and without channel binding (-PLUS). An unknown user gets a
+ * made-up salt that is the same each time, and fails only at the end, so that names cannot be probed.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { BINDING_TYPES } from '../net/channel.js'
 import { authorized, failedLoginPause, passwordStore } from './check_password.js'
 import { canonicalUser, mayLogIn, storeKey } from './identity.js'
 import { attributes, decodeName, digest, HASH_LENGTH, hmac, type ScramHash, type ScramKeys, xor } from './scram.js'
@@ -26,29 +27,48 @@ interface Opening {
   readonly authorization: string
   readonly keys: ScramKeys
   readonly nonce: string
-  /** base64 of the GS2 header, which the client must repeat */
+  /** base64 of the GS2 header and the channel's bytes, which the client must give */
   readonly channelBinding: string
   /** client-first-bare "," server-first */
   readonly authMessage: string
   readonly known: boolean
 }
 
-/** One exchange: client-first → server-first → client-final → server-final → (empty) → done. */
-export function startScram({ config }: ServerMechanismContext, hash: ScramHash): ServerMechanism {
+/**
+ * One exchange: client-first → server-first → client-final → server-final → (empty) → done.
+ * @param plus with channel binding (RFC 5802 §6)
+ * @param offersPlus whether -PLUS was offered beside this: a client that believes it was not has been lied to
+ */
+export function startScram(
+  { config, channel }: ServerMechanismContext,
+  hash: ScramHash,
+  plus: boolean,
+  offersPlus: boolean,
+): ServerMechanism {
   let opening: Opening | undefined
   let accepted: ServerStep | undefined
 
   const failed = async (reason: string, claimed?: string): Promise<ServerStep> => {
-    await failedLoginPause(config)
+    await failedLoginPause(config, channel.remote)
     return { state: 'failed', reason, claimed }
+  }
+
+  const bindingOf = (type: string): Buffer | undefined => {
+    const known = BINDING_TYPES.find((each) => each === type)
+    return known === undefined ? undefined : channel.binding(known)
   }
 
   const first = async (text: string): Promise<ServerStep> => {
     // gs2-header = gs2-cbind-flag "," [ "a=" saslname ] ","
-    const match = /^(?:n|y),(a=[^,]*)?,(n=([^,]*),r=([\x21-\x2b\x2d-\x7e]+)(?:,.*)?)$/s.exec(text)
-    if (match === null) return failed(/^p=/.test(text) ? 'channel binding is not offered' : 'malformed SCRAM message')
-    const login = decodeName(match[3]!)
-    const authorization = decodeName(match[1]?.slice(2) ?? '')
+    const match = /^(n|y|p=([\w.-]{1,40})),(a=[^,]*)?,(n=([^,]*),r=([\x21-\x2b\x2d-\x7e]+)(?:,.*)?)$/s.exec(text)
+    if (match === null) return failed('malformed SCRAM message')
+    const [, flag, type, authzid, bare, name, clientNonce] = match as string[] & { length: 7 }
+    if (plus !== (type !== undefined)) return failed(plus ? 'no channel binding' : 'channel binding without -PLUS')
+    if (flag === 'y' && offersPlus) return failed('the client was not shown that -PLUS is offered')
+    const bound = type === undefined ? Buffer.alloc(0) : bindingOf(type)
+    if (bound === undefined) return failed(`no channel binding of type ${type}`)
+    const login = decodeName(name!)
+    const authorization = decodeName(authzid?.slice(2) ?? '')
     if (login === undefined || authorization === undefined) return failed('malformed SCRAM name')
     const user = canonicalUser(config, login)
     const allowed = user !== undefined && mayLogIn(config, user)
@@ -59,15 +79,15 @@ export function startScram({ config }: ServerMechanismContext, hash: ScramHash):
       return failed((error as Error).message, login)
     }
     const shown = keys ?? pretendedKeys(hash, login)
-    const nonce = match[4]! + randomBytes(18).toString('base64')
+    const nonce = clientNonce! + randomBytes(18).toString('base64')
     const challenge = `r=${nonce},s=${shown.salt.toString('base64')},i=${shown.iterations}`
     opening = {
       user: user ?? login,
       authorization,
       keys: shown,
       nonce,
-      channelBinding: Buffer.from(text.slice(0, text.length - match[2]!.length)).toString('base64'),
-      authMessage: `${match[2]},${challenge}`,
+      channelBinding: Buffer.concat([Buffer.from(text.slice(0, text.length - bare!.length)), bound]).toString('base64'),
+      authMessage: `${bare},${challenge}`,
       known: keys !== undefined,
     }
     return { state: 'challenge', challenge: Buffer.from(challenge) }
@@ -95,7 +115,7 @@ export function startScram({ config }: ServerMechanismContext, hash: ScramHash):
   }
 
   return {
-    name: hash === 'sha256' ? 'SCRAM-SHA-256' : 'SCRAM-SHA-1',
+    name: `${hash === 'sha256' ? 'SCRAM-SHA-256' : 'SCRAM-SHA-1'}${plus ? '-PLUS' : ''}`,
     async step(response) {
       if (response === undefined) return { state: 'challenge', challenge: Buffer.alloc(0) }
       if (accepted !== undefined) {

@@ -1,11 +1,11 @@
 /** What all sessions of a process share: store, settings, and what is offered to clients. */
-import fs from 'node:fs'
 import { hostname } from 'node:os'
-import tls from 'node:tls'
 import type { Config } from '../../lib/config/config.js'
+import { isEncrypted } from '../../lib/net/channel.js'
+import { ServerTls } from '../../lib/net/server_tls.js'
 import type { Logger } from '../../lib/process/log.js'
 import type { MessageUuids } from '../../lib/process/message_uuid.js'
-import { serverMechanisms } from '../../lib/sasl/server_mechanism.js'
+import { allowsPlaintext, serverMechanisms } from '../../lib/sasl/server_mechanism.js'
 import type { MailStore } from '../../lib/store/store.js'
 import type { Command } from './command.js'
 import type { Session } from './session.js'
@@ -41,7 +41,7 @@ export class Imapd {
   /** seconds of silence allowed once logged in */
   readonly idleSeconds: number
   readonly idleCommandSeconds: number
-  readonly tls: tls.SecureContext | undefined
+  readonly tls: ServerTls | undefined
 
   constructor(
     readonly config: Config,
@@ -56,12 +56,12 @@ export class Imapd {
     this.maxMessage = config.size('maxmessagesize') || 4294967295
     this.idleSeconds = Math.max(config.duration('timeout'), 30 * 60)
     this.idleCommandSeconds = config.duration('imapidletimeout') || this.idleSeconds
-    this.tls = tlsContext(config)
+    this.tls = ServerTls.from(config, log)
   }
 
   /** Whether a command exists in this session: STARTTLS needs a certificate, COMPRESS is given once. */
   offers(command: Command, session: Session): boolean {
-    if (command.name === 'STARTTLS') return this.tls !== undefined && !session.encrypted
+    if (command.name === 'STARTTLS') return this.tls !== undefined && !isEncrypted(session.channel)
     return true
   }
 
@@ -75,22 +75,12 @@ export class Imapd {
   }
 
   #login(session: Session): string[] {
-    const mechanisms = serverMechanisms(this.config, session.encrypted)
-    const words = this.tls && !session.encrypted ? ['STARTTLS'] : []
-    if (!session.encrypted && !this.config.switch('allowplaintext')) words.push('LOGINDISABLED')
+    const { channel } = session
+    const mechanisms = serverMechanisms(this.config, channel)
+    const words = this.tls && !isEncrypted(channel) ? ['STARTTLS'] : []
+    if (!allowsPlaintext(this.config, channel)) words.push('LOGINDISABLED')
     words.push(...mechanisms.map((mechanism) => `AUTH=${mechanism}`))
     if (mechanisms.length > 0) words.push('SASL-IR')
     return words
-  }
-}
-
-function tlsContext(config: Config): tls.SecureContext | undefined {
-  const cert = config.string('tls_server_cert')
-  const key = config.string('tls_server_key') || cert
-  if (!cert || !key || cert === 'disabled') return undefined
-  try {
-    return tls.createSecureContext({ cert: fs.readFileSync(cert), key: fs.readFileSync(key) })
-  } catch (error) {
-    throw config.error('tls_server_cert', `TLS cannot be offered: ${(error as Error).message}`)
   }
 }

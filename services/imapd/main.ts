@@ -35,19 +35,17 @@ runService({
     const imapd = new Imapd(config, log, store, uuids)
     if (options.has('s') && !imapd.tls)
       throw config.error('tls_server_cert', 'imapd -s needs tls_server_cert and tls_server_key')
-    const outside = Number(options.get('p') ?? 0) > 0
+    const outside = Number(options.get('p') ?? 0)
     return async (socket, service) => {
       const connection = new Connection(socket, { idleTimeout: LOGIN_SECONDS })
-      const session = new Session(imapd, connection, service)
-      session.encrypted = outside
+      const session = new Session(imapd, connection, service, outside)
       if (options.has('s')) {
         try {
-          await connection.startTls(imapd.tls!, 'server')
+          await connection.startTls(imapd.tls!.settings, 'server')
         } catch (error) {
           log.info(`imaps: ${connection.remote}: ${(error as Error).message}`)
           return
         }
-        session.encrypted = true
       }
       await session.run()
     }

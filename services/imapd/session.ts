@@ -5,6 +5,7 @@
 import { setMaxListeners } from 'node:events'
 import { ArgumentReader } from '../../lib/imap/argument_reader.js'
 import { Namespace } from '../../lib/mailbox/names.js'
+import { type Channel, channelOf } from '../../lib/net/channel.js'
 import { type Connection, ConnectionClosedError, LineTooLongError, TimeoutError } from '../../lib/net/connection.js'
 import type { ServiceSession } from '../../lib/process/service.js'
 import { isAdmin } from '../../lib/sasl/identity.js'
@@ -28,7 +29,6 @@ export class Session {
   namespace: Namespace | undefined
   isAdmin = false
   selected: Selected | undefined
-  encrypted = false
   compressed = false
   /** LOGOUT was given, or the conversation cannot go on. */
   finished = false
@@ -39,8 +39,15 @@ export class Session {
     readonly imapd: Imapd,
     readonly connection: Connection,
     readonly service: ServiceSession,
+    /** bits of protection that something else gives the connection */
+    readonly outside = 0,
   ) {
     this.reply = new Reply(connection)
+  }
+
+  /** What protects the conversation now. */
+  get channel(): Channel {
+    return channelOf(this.connection, this.outside)
   }
 
   get state(): State {

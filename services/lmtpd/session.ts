@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Config } from '../../lib/config/config.js'
+import { channelOf } from '../../lib/net/channel.js'
 import { type Connection, ConnectionClosedError, LineTooLongError, TimeoutError } from '../../lib/net/connection.js'
 import type { Logger } from '../../lib/process/log.js'
 import type { MessageUuids } from '../../lib/process/message_uuid.js'
@@ -179,7 +180,7 @@ export class LmtpSession {
   }
 
   get #mechanisms(): string[] {
-    return this.#authenticated === undefined ? serverMechanisms(this.#service.config, false) : []
+    return this.#authenticated === undefined ? serverMechanisms(this.#service.config, channelOf(this.#connection)) : []
   }
 
   #capabilities(): string {
@@ -352,7 +353,7 @@ export class LmtpSession {
     if (this.#transaction !== undefined) return connection.write('503 5.5.0 AUTH not permitted now\r\n')
     const [name = '', initial] = text.split(' ')
     const { config, log } = this.#service
-    const mechanism = startServerMechanism({ config, service: 'lmtp' }, name, false)
+    const mechanism = startServerMechanism({ config, service: 'lmtp', channel: channelOf(connection) }, name)
     if (typeof mechanism === 'string') {
       return connection.write(
         mechanism === 'unknown'

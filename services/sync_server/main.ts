@@ -1,8 +1,6 @@
 /** sync_server: the replica's end of Cyrus replication (csync.md), many sessions a process. */
-import { readFileSync } from 'node:fs'
-import { createSecureContext, type SecureContext } from 'node:tls'
-import type { Config } from '../../lib/config/config.js'
 import { Connection } from '../../lib/net/connection.js'
+import { ServerTls } from '../../lib/net/server_tls.js'
 import { runService } from '../../lib/process/service.js'
 import { passwordMethods } from '../../lib/sasl/check_password.js'
 import { MailStore } from '../../lib/store/store.js'
@@ -16,18 +14,6 @@ Started by master as a service: replicas take what sync_client of another server
 See sync_server(8).
 `
 
-/** @throws {ConfigError} naming the option whose file cannot be used */
-function tlsContext(config: Config): SecureContext | undefined {
-  const cert = config.string('tls_server_cert')
-  if (!cert || cert === 'disabled') return undefined
-  const key = config.string('tls_server_key') || cert
-  try {
-    return createSecureContext({ cert: readFileSync(cert), key: readFileSync(key), minVersion: 'TLSv1.2' })
-  } catch (error) {
-    throw config.error('tls_server_cert', `cannot use ${cert} and ${key}: ${(error as Error).message}`)
-  }
-}
-
 runService({
   program: 'sync_server',
   usage: USAGE,
@@ -36,9 +22,9 @@ runService({
     passwordMethods(config) // a wrong setting is told now, not to each client
     const store = await MailStore.open(config, log, { replica: true })
     onStop(() => store.close())
-    const tls = tlsContext(config)
+    const tls = ServerTls.from(config, log)
     const idleTimeout = Math.max(3, config.duration('sync_timeout'))
-    const protectedOutside = Number(options.get('p') ?? 0) > 1
+    const protectedOutside = Number(options.get('p') ?? 0)
     return (socket, session) =>
       serveReplication(new Connection(socket, { idleTimeout }), {
         config,

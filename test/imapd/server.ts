@@ -1,6 +1,6 @@
 /**
  * imapd's sessions in this process, on a socket, over a store in a temporary directory: what conversation tests talk to.
- * Also runs alone (`node server.js DIRECTORY`) for trying programs against it.
+ * Also runs alone (`node server.js DIRECTORY [LINES]`) for trying programs against it.
  */
 import fs from 'node:fs'
 import net from 'node:net'
@@ -12,7 +12,7 @@ import { Connection } from '../../lib/net/connection.js'
 import type { Logger } from '../../lib/process/log.js'
 import { MessageUuids } from '../../lib/process/message_uuid.js'
 import { newSessionId } from '../../lib/process/session_id.js'
-import { passwordStore } from '../../lib/sasl/check_password.js'
+import { passwordStore, wantsMd5 } from '../../lib/sasl/check_password.js'
 import { MailStore } from '../../lib/store/store.js'
 import { Imapd } from '../../services/imapd/imapd.js'
 import { Session } from '../../services/imapd/session.js'
@@ -39,7 +39,7 @@ partition-default: ${directory}/spool
 servername: localhost
 admins: cyrus
 ${extra.includes('allowplaintext') ? '' : 'allowplaintext: yes\n'}failedloginpause: 0
-${extra.includes('altnamespace') ? '' : 'unixhierarchysep: no\naltnamespace: no\n'}sasl_mech_list: PLAIN LOGIN
+${extra.includes('altnamespace') ? '' : 'unixhierarchysep: no\naltnamespace: no\n'}${extra.includes('sasl_mech_list') ? '' : 'sasl_mech_list: PLAIN LOGIN\n'}
 ${extra}`,
   )
   const config = Config.load(file)
@@ -54,7 +54,7 @@ ${extra}`,
   }
   const store = await MailStore.open(config, log)
   for (const user of ['alice', 'bob', 'cyrus']) {
-    await passwordStore(config).set(`${user}@localhost`, 'testpw')
+    await passwordStore(config).set(`${user}@localhost`, 'testpw', { md5: wantsMd5(config) })
     if (user !== 'cyrus' && !store.mailbox(`user.${user}`)) await createMailbox(store, `user.${user}`)
   }
   const imapd = new Imapd(config, log, store, new MessageUuids(undefined))
@@ -92,9 +92,9 @@ export function temporaryDirectory(): string {
   return fs.mkdtempSync(path.join(os.tmpdir(), 'imapd-test-'))
 }
 
-const [, program, directory] = process.argv
+const [, program, directory, extra = ''] = process.argv
 if (directory && program?.endsWith('/test/imapd/server.js')) {
-  const server = await startServer(directory)
+  const server = await startServer(directory, extra)
   fs.writeFileSync(path.join(directory, 'port'), String(server.port))
   process.stdout.write(`${server.port}\n`)
   process.on('SIGTERM', () => void server.close().then(() => process.exit(0)))

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { Config } from '../../lib/config/config.js'
+import type { Channel } from '../../lib/net/channel.js'
 import { passwordStore } from '../../lib/sasl/check_password.js'
 import { startCramMd5, startDigestMd5 } from '../../lib/sasl/client_md5.js'
 import { type ClientCredentials, startClientMechanism } from '../../lib/sasl/client_mechanism.js'
@@ -25,6 +26,11 @@ const credentials = (user: string, password: string): ClientCredentials => ({
   service: 'csync',
   host: '127.0.0.1',
 })
+const channel = (encrypted: boolean): Channel => ({
+  remote: 'unix',
+  strength: encrypted ? 256 : 0,
+  binding: () => undefined,
+})
 const b64 = (text: string): Buffer => Buffer.from(text, 'base64')
 
 /** Runs our client against our server over the steps that csync and IMAP carry. */
@@ -36,7 +42,7 @@ async function login(
   encrypted = true,
 ): Promise<ServerStep> {
   const client = startClientMechanism([mechanism], credentials(user, password))!
-  const server = startServerMechanism({ config, service: 'csync' }, mechanism, encrypted)
+  const server = startServerMechanism({ config, service: 'csync', channel: channel(encrypted) }, mechanism)
   if (typeof server === 'string') return { state: 'failed', reason: server }
   let step = await server.step(client.initial)
   while (step.state === 'challenge') step = await server.step(await client.step(step.challenge))
@@ -74,27 +80,30 @@ t.test('our client logs in to our server with every mechanism', async (t) => {
 })
 
 t.test('what is offered is what works', async (t) => {
-  t.strictSame(serverMechanisms(configure('allowplaintext: no'), false), ['SCRAM-SHA-256', 'SCRAM-SHA-1'])
-  t.strictSame(serverMechanisms(configure('sasl_mech_list: plain scram-sha-256 gssapi'), true), [
+  t.strictSame(serverMechanisms(configure('allowplaintext: no'), channel(false)), ['SCRAM-SHA-256', 'SCRAM-SHA-1'])
+  t.strictSame(serverMechanisms(configure('sasl_mech_list: plain scram-sha-256 gssapi'), channel(true)), [
     'SCRAM-SHA-256',
     'PLAIN',
   ])
-  t.strictSame(serverMechanisms(configure('sasl_pwcheck_method: saslauthd'), true), ['PLAIN', 'LOGIN'])
+  t.strictSame(serverMechanisms(configure('sasl_pwcheck_method: saslauthd'), channel(true)), ['PLAIN', 'LOGIN'])
   t.strictSame(
-    serverMechanisms(configure(`sasl_sasldb_path: ${folder}/none`), true),
+    serverMechanisms(configure(`sasl_sasldb_path: ${folder}/none`), channel(true)),
     ['PLAIN', 'LOGIN'],
     'no password file',
   )
-  const context = { config: configure('allowplaintext: no'), service: 'imap' }
-  t.equal(startServerMechanism(context, 'plain', false), 'encryption needed')
-  t.equal(startServerMechanism(context, 'FOO', false), 'unknown')
-  t.throws(() => serverMechanisms(configure('sasl_pwcheck_method: pam'), true), /imapd\d+\.conf:4: sasl_pwcheck_method/)
+  const context = { config: configure('allowplaintext: no'), service: 'imap', channel: channel(false) }
+  t.equal(startServerMechanism(context, 'plain'), 'encryption needed')
+  t.equal(startServerMechanism(context, 'FOO'), 'unknown')
+  t.throws(
+    () => serverMechanisms(configure('sasl_pwcheck_method: pam'), channel(true)),
+    /imapd\d+\.conf:4: sasl_pwcheck_method/,
+  )
 })
 
 t.test('authorization ids', async (t) => {
   const config = configure('admins: repl')
   const plain = async (authzid: string, user: string, password: string): Promise<ServerStep> => {
-    const server = startServerMechanism({ config, service: 'imap' }, 'PLAIN', true)
+    const server = startServerMechanism({ config, service: 'imap', channel: channel(true) }, 'PLAIN')
     if (typeof server === 'string') throw new Error(server)
     return server.step(Buffer.from(`${authzid}\0${user}\0${password}`))
   }
@@ -102,7 +111,7 @@ t.test('authorization ids', async (t) => {
   t.match(await plain('alice', 'alice', 'päß wörd'), { state: 'done', user: 'alice' })
   t.match(await plain('repl', 'alice', 'päß wörd'), { state: 'failed', reason: /not an admin/ })
   t.match(await plain('../x', 'repl', 'replpw'), { state: 'failed' })
-  const scram = startServerMechanism({ config, service: 'imap' }, 'SCRAM-SHA-256', true)
+  const scram = startServerMechanism({ config, service: 'imap', channel: channel(true) }, 'SCRAM-SHA-256')
   if (typeof scram === 'string') throw new Error(scram)
   t.match(await scram.step(Buffer.from('p=tls-unique,,n=repl,r=abc')), { state: 'failed', reason: /channel binding/ })
 })
@@ -111,7 +120,7 @@ t.test('SCRAM refuses tampering', async (t) => {
   const config = configure('')
   const exchange = async (change: (final: string) => string): Promise<ServerStep> => {
     const client = startScramClient(credentials('repl', 'replpw'), 'sha256')
-    const server = startServerMechanism({ config, service: 'imap' }, 'SCRAM-SHA-256', true)
+    const server = startServerMechanism({ config, service: 'imap', channel: channel(true) }, 'SCRAM-SHA-256')
     if (typeof server === 'string') throw new Error(server)
     const first = await server.step(client.initial)
     if (first.state !== 'challenge') throw new Error(first.state)

@@ -115,7 +115,7 @@ t.test('files that are none of ours', async (t) => {
   t.equal(await verify('no such file'), false)
   const config = configure(`sasl_sasldb_path: ${folder}/sasldb2\n`)
   t.match(
-    await checkPassword(config, 'imap', 'alice', 'x'),
+    await checkPassword(config, 'imap', 'alice', 'x', 'unix'),
     { ok: false, reason: /Berkeley DB/ },
     'a failed login, not a crash',
   )
@@ -123,9 +123,9 @@ t.test('files that are none of ours', async (t) => {
 
 t.test('checkPassword', async (t) => {
   const config = configure(`sasl_sasldb_path: ${folder}/users\n`)
-  t.strictSame(await checkPassword(config, 'imap', 'ALICE', 'secret two'), { ok: true, user: 'alice' })
+  t.strictSame(await checkPassword(config, 'imap', 'ALICE', 'secret two', 'unix'), { ok: true, user: 'alice' })
   t.strictSame(
-    await checkPassword(config, 'imap', 'alice', 'secret two'),
+    await checkPassword(config, 'imap', 'alice', 'secret two', 'unix'),
     { ok: true, user: 'alice' },
     'from the cache',
   )
@@ -138,13 +138,23 @@ t.test('checkPassword', async (t) => {
     ['alice', 'a\0b'],
     ['alice', 'x'.repeat(2000)],
   ]) {
-    t.match(await checkPassword(config, 'imap', user!, password!), { ok: false }, `${user} ${password!.slice(0, 10)}`)
+    t.match(
+      await checkPassword(config, 'imap', user!, password!, 'unix'),
+      { ok: false },
+      `${user} ${password!.slice(0, 10)}`,
+    )
   }
   const before = Date.now()
   const slow = configure(`sasl_sasldb_path: ${folder}/users\n`.replace('failedloginpause: 0', ''))
-  t.match(await checkPassword(slow, 'imap', 'alice@elsewhere', 'secret two'), { ok: false, reason: /cross-realm/ })
+  t.match(await checkPassword(slow, 'imap', 'alice@elsewhere', 'secret two', 'unix'), {
+    ok: false,
+    reason: /cross-realm/,
+  })
   const realms = configure(`sasl_sasldb_path: ${folder}/users\nvirtdomains: userid\ndefaultdomain: b.example.org\n`)
-  t.strictSame(await checkPassword(realms, 'imap', 'alice@b.example.org', 'secret two'), { ok: true, user: 'alice' })
+  t.strictSame(await checkPassword(realms, 'imap', 'alice@b.example.org', 'secret two', 'unix'), {
+    ok: true,
+    user: 'alice',
+  })
   t.ok(Date.now() - before < 5000)
 })
 
@@ -177,18 +187,18 @@ t.test('saslauthd: its protocol, byte by byte', async (t) => {
   const config = configure(
     `sasl_pwcheck_method: saslauthd\nsasl_saslauthd_path: ${folder}\nsasl_password_cache: 0\nvirtdomains: userid\n`,
   )
-  t.strictSame(await checkPassword(config, 'imap', 'alice', 'pw'), { ok: true, user: 'alice' })
+  t.strictSame(await checkPassword(config, 'imap', 'alice', 'pw', 'unix'), { ok: true, user: 'alice' })
   t.equal(asked[0], '\0\x05alice\0\x02pw\0\x04imap\0\0')
-  t.match(await checkPassword(config, 'imap', 'zoe@other.test', 'pw'), { ok: true })
+  t.match(await checkPassword(config, 'imap', 'zoe@other.test', 'pw', 'unix'), { ok: true })
   t.equal(asked[1], '\0\x03zoe\0\x02pw\0\x04imap\0\x0aother.test')
   answer = Buffer.from('\0\x09NO reason')
-  t.match(await checkPassword(config, 'imap', 'alice', 'pw'), { ok: false, reason: 'wrong user or password' })
+  t.match(await checkPassword(config, 'imap', 'alice', 'pw', 'unix'), { ok: false, reason: 'wrong user or password' })
   answer = Buffer.from('HTTP/1.1 400')
-  t.match(await checkPassword(config, 'imap', 'alice', 'pw'), { ok: false, reason: /none of its protocol/ })
+  t.match(await checkPassword(config, 'imap', 'alice', 'pw', 'unix'), { ok: false, reason: /none of its protocol/ })
   answer = Buffer.from('\0\x09NO')
-  t.match(await checkPassword(config, 'imap', 'alice', 'pw'), { ok: false, reason: /closed without an answer/ })
+  t.match(await checkPassword(config, 'imap', 'alice', 'pw', 'unix'), { ok: false, reason: /closed without an answer/ })
   const gone = configure(`sasl_pwcheck_method: saslauthd\nsasl_saslauthd_path: ${folder}/none\n`)
-  t.match(await checkPassword(gone, 'imap', 'alice', 'pw'), { ok: false, reason: /not running/ })
+  t.match(await checkPassword(gone, 'imap', 'alice', 'pw', 'unix'), { ok: false, reason: /not running/ })
 })
 
 const real = ['/usr/sbin/saslauthd', '/usr/sbin/saslpasswd2'].every(existsSync) && process.getuid?.() === 0
@@ -226,7 +236,10 @@ t.test(
       })
     })
     const config = configure(`sasl_pwcheck_method: saslauthd\nsasl_saslauthd_path: ${run}/mux\n`)
-    t.strictSame(await checkPassword(config, 'imap', 'alice', 'right'), { ok: true, user: 'alice' })
-    t.match(await checkPassword(config, 'imap', 'alice', 'wrong'), { ok: false, reason: 'wrong user or password' })
+    t.strictSame(await checkPassword(config, 'imap', 'alice', 'right', 'unix'), { ok: true, user: 'alice' })
+    t.match(await checkPassword(config, 'imap', 'alice', 'wrong', 'unix'), {
+      ok: false,
+      reason: 'wrong user or password',
+    })
   },
 )

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { SecureContext } from 'node:tls'
 import { Config } from '../../lib/config/config.js'
 import { Connection } from '../../lib/net/connection.js'
+import { ServerTls } from '../../lib/net/server_tls.js'
 import type { Logger } from '../../lib/process/log.js'
 import { passwordStore } from '../../lib/sasl/check_password.js'
 import { MailStore } from '../../lib/store/store.js'
@@ -45,7 +45,7 @@ export async function openStore(
 }
 
 /** A server on a port of the kernel's choice; user repl, password replpw. */
-export async function startServer(extra = '', tls?: SecureContext): Promise<Fixture> {
+export async function startServer(extra = ''): Promise<Fixture> {
   const { folder, config, store, logged } = await openStore(extra, true)
   await passwordStore(config).set('repl@b.example.org', 'replpw')
   await passwordStore(config).set('alice@b.example.org', 'alicepw')
@@ -56,8 +56,8 @@ export async function startServer(extra = '', tls?: SecureContext): Promise<Fixt
       config,
       store,
       log: collectingLog(logged),
-      protectedOutside: false,
-      tls,
+      protectedOutside: 0,
+      tls: ServerTls.from(config, collectingLog(logged)),
       setUser: () => {},
       stopping: stopping.signal,
     })

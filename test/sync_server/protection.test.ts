@@ -1,9 +1,8 @@
 /** STARTTLS and COMPRESS, with our client and by hand (captures 63, 78, csync.md §1.3 to §1.5). */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createSecureContext } from 'node:tls'
 import t from 'tap'
 import { Peer, PeerGoneError } from '../../lib/sync/client/peer.js'
 import type { Target } from '../../lib/sync/client/target.js'
@@ -32,10 +31,7 @@ execFileSync(
   ],
   { stdio: 'ignore' },
 )
-const context = createSecureContext({
-  key: readFileSync(join(folder, 'key')),
-  cert: readFileSync(join(folder, 'cert')),
-})
+const withTls = `tls_server_cert: ${folder}/cert\ntls_server_key: ${folder}/key\n`
 
 const target = (port: number): Target => ({
   host: '127.0.0.1',
@@ -52,7 +48,7 @@ const target = (port: number): Target => ({
 })
 
 t.test('TLS that is offered and not needed', async (t) => {
-  const server = await startServer('', context)
+  const server = await startServer(withTls)
   t.teardown(() => server.close())
   const peer = await Peer.open({ ...target(server.port), mechanisms: ['PLAIN'] })
   await peer.ask('GET', 'USER', ['alice'])
@@ -64,7 +60,7 @@ t.test('TLS that is offered and not needed', async (t) => {
 })
 
 t.test('by hand', async (t) => {
-  const server = await startServer('', context)
+  const server = await startServer(withTls)
   t.teardown(() => server.close())
   const client = await RawClient.connect(server.port)
   t.match(
@@ -83,7 +79,7 @@ t.test('by hand', async (t) => {
 })
 
 t.test('a server that insists', async (t) => {
-  const server = await startServer('', context)
+  const server = await startServer(withTls)
   t.teardown(() => server.close())
   // as with allowplaintext: no
   Object.defineProperty(server.config, 'switch', {

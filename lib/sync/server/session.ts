@@ -4,9 +4,10 @@
  */
 
 import { hostname } from 'node:os'
-import type { SecureContext } from 'node:tls'
 import type { Config } from '../../config/config.js'
+import { type Channel, channelOf } from '../../net/channel.js'
 import { type Connection, ConnectionClosedError, TimeoutError } from '../../net/connection.js'
+import type { ServerTls } from '../../net/server_tls.js'
 import type { Logger } from '../../process/log.js'
 import { isAdmin } from '../../sasl/identity.js'
 import { serverMechanisms, startServerMechanism } from '../../sasl/server_mechanism.js'
@@ -25,10 +26,10 @@ export interface ServerOptions {
   readonly config: Config
   readonly store: MailStore
   readonly log: Logger
-  /** the connection is protected by other means (-p) */
-  readonly protectedOutside: boolean
+  /** bits of protection that something else gives the connection (-p) */
+  readonly protectedOutside: number
   /** for STARTTLS; undefined if no certificate is configured */
-  readonly tls: SecureContext | undefined
+  readonly tls: ServerTls | undefined
   readonly setUser: (user: string) => void
   /** the process is to end: say BYE at the next safe point */
   readonly stopping: AbortSignal
@@ -108,7 +109,7 @@ class Session {
     const { config, tls } = this.#options
     const lines: string[] = []
     if (this.#user === undefined) {
-      const mechanisms = serverMechanisms(config, this.#encrypted)
+      const mechanisms = serverMechanisms(config, this.#channel)
       if (mechanisms.length > 0) lines.push(`* SASL ${mechanisms.join(' ')}`)
       if (tls !== undefined && !this.#tls) lines.push('* STARTTLS')
       if (!this.#compressed && !this.#tls) lines.push('* COMPRESS DEFLATE')
@@ -118,8 +119,8 @@ class Session {
     this.#connection.write(`${lines.join('\r\n')}\r\n`)
   }
 
-  get #encrypted(): boolean {
-    return this.#tls || this.#options.protectedOutside
+  get #channel(): Channel {
+    return channelOf(this.#connection, this.#options.protectedOutside)
   }
 
   /** One command. @returns false when the session is over */
@@ -190,7 +191,7 @@ class Session {
     this.#say('OK Begin TLS negotiation now')
     this.#reader.clear()
     try {
-      await this.#connection.startTls(this.#options.tls!, 'server')
+      await this.#connection.startTls(this.#options.tls!.settings, 'server')
     } catch (error) {
       this.#options.log.notice(`STARTTLS failed: ${this.#connection.remote}: ${(error as Error).message}`)
       return false
@@ -259,7 +260,7 @@ class Session {
     const [name, first] = words as [string, string?]
     if (!/^[A-Za-z0-9_-]{1,64}$/.test(name)) return this.#say('BAD Invalid mechanism')
     const peer = `${this.#connection.remote} [${this.#connection.remote}]`
-    const mechanism = startServerMechanism({ config, service: 'csync' }, name, this.#encrypted)
+    const mechanism = startServerMechanism({ config, service: 'csync', channel: this.#channel }, name)
     if (typeof mechanism === 'string') {
       log.notice(`badlogin: ${peer} ${name} [${mechanism}]`)
       return this.#say(mechanism === 'unknown' ? 'NO no mechanism available' : 'NO encryption needed to use mechanism')

@@ -1,4 +1,5 @@
 /** AUTHENTICATE (RFC 3501 §6.2.2) with initial responses (RFC 4959), through lib/sasl. */
+import { isEncrypted } from '../../../lib/net/channel.js'
 import { startServerMechanism } from '../../../lib/sasl/server_mechanism.js'
 import { define } from '../command.js'
 import { Bad, No } from '../errors.js'
@@ -35,7 +36,8 @@ export const authenticate = define<{ mechanism: string; initial: string | undefi
   },
   async run({ session }, { mechanism, initial }) {
     const { config, log } = session.imapd
-    const exchange = startServerMechanism({ config, service: 'imap' }, mechanism, session.encrypted)
+    const { channel } = session
+    const exchange = startServerMechanism({ config, service: 'imap', channel }, mechanism)
     if (exchange === 'encryption needed') throw new No('[PRIVACYREQUIRED] no mechanism available without TLS')
     if (exchange === 'unknown') throw new No('[CANNOT] no mechanism available')
     let step = await exchange.step(initial === undefined ? undefined : decoded(initial === '=' ? '' : initial))
@@ -52,8 +54,8 @@ export const authenticate = define<{ mechanism: string; initial: string | undefi
     session.logIn(step.user)
     const by = step.authenticated === step.user ? '' : ` by ${step.authenticated}`
     log.notice(
-      `login: ${session.connection.remote} ${step.user} ${exchange.name}${session.encrypted ? '+TLS' : ''} User logged in${by} SESSIONID=<${session.service.id}>`,
+      `login: ${session.connection.remote} ${step.user} ${exchange.name}${isEncrypted(channel) ? '+TLS' : ''} User logged in${by} SESSIONID=<${session.service.id}>`,
     )
-    return loggedInText(session, `Success (${session.encrypted ? 'tls protection' : 'no protection'})`)
+    return loggedInText(session, `Success (${isEncrypted(channel) ? 'tls protection' : 'no protection'})`)
   },
 })

@@ -1,5 +1,7 @@
 /** LOGIN (RFC 3501 §6.2.3). */
+import { isEncrypted } from '../../../lib/net/channel.js'
 import { checkPassword } from '../../../lib/sasl/check_password.js'
+import { allowsPlaintext } from '../../../lib/sasl/server_mechanism.js'
 import { define } from '../command.js'
 import { Bad, No } from '../errors.js'
 import type { Session } from '../session.js'
@@ -23,9 +25,9 @@ export const login = define<{ user: string; password: string }>({
   async run({ session }, { user, password }) {
     const { config, log } = session.imapd
     if (session.user !== undefined) throw new Bad('Already logged in')
-    if (!session.encrypted && !config.switch('allowplaintext'))
-      throw new No('[PRIVACYREQUIRED] Login only available under a layer')
-    const checked = await checkPassword(config, 'imap', user, password)
+    const { channel } = session
+    if (!allowsPlaintext(config, channel)) throw new No('[PRIVACYREQUIRED] Login only available under a layer')
+    const checked = await checkPassword(config, 'imap', user, password, channel.remote)
     if (!checked.ok) {
       log.notice(
         `badlogin: ${session.connection.remote} plaintext ${JSON.stringify(user.slice(0, 80))} ${checked.reason}`,
@@ -34,7 +36,7 @@ export const login = define<{ user: string; password: string }>({
     }
     session.logIn(checked.user)
     log.notice(
-      `login: ${session.connection.remote} ${checked.user} plaintext${session.encrypted ? '+TLS' : ''} User logged in SESSIONID=<${session.service.id}>`,
+      `login: ${session.connection.remote} ${checked.user} plaintext${isEncrypted(channel) ? '+TLS' : ''} User logged in SESSIONID=<${session.service.id}>`,
     )
     return loggedInText(session, 'User logged in')
   },

@@ -9,12 +9,11 @@ export const starttls = define({
   async run({ session, tag }) {
     session.reply.tagged(tag, 'OK', 'Begin TLS negotiation now')
     try {
-      await session.connection.startTls(session.imapd.tls!, 'server')
+      await session.connection.startTls(session.imapd.tls!.settings, 'server')
     } catch (error) {
       session.imapd.log.info(`STARTTLS: ${session.connection.remote}: ${(error as Error).message}`)
       throw new HopelessError('TLS negotiation failed')
     }
-    session.encrypted = true
     return ANSWERED
   },
 })
