@@ -22,6 +22,7 @@ function table(exclude: string, alsoAllow = ''): Uint8Array {
   return allowed
 }
 
+const DIGIT = (byte: number): boolean => byte >= 48 && byte <= 57
 const ATOM = table('(){%*"\\]')
 const ASTRING = table('(){%*"\\')
 const LIST_MAILBOX = table('(){"\\')
@@ -196,6 +197,18 @@ export class ArgumentReader {
       this.fail(problem, 'a number up to 4294967295 is wanted')
     }
     return value
+  }
+
+  /** A mod-sequence of RFC 7162: 0 to 9223372036854775807; those beyond 2^53, which no mailbox reaches, lose their last digits. */
+  modseq(problem = `Missing required argument to ${this.command}`): number {
+    const start = this.#at
+    while (this.#at - start < 20 && this.#at < this.bytes.length && DIGIT(this.bytes[this.#at]!)) this.#at += 1
+    const text = this.bytes.toString('latin1', start, this.#at)
+    if (text === '' || text.length > 19 || (text.length === 19 && text > '9223372036854775807')) {
+      this.#at = start
+      this.fail(problem, 'a mod-sequence is wanted')
+    }
+    return Number(text)
   }
 
   /** A sequence set. @throws {ImapSyntaxError} */

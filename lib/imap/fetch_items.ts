@@ -18,15 +18,21 @@ export interface SectionRequest {
   readonly marksSeen: boolean
 }
 
+/** What the index knows of a message without its text. */
+export type MetadataItem = 'FLAGS' | 'UID' | 'INTERNALDATE' | 'MODSEQ' | 'RFC822.SIZE'
+
+const METADATA: ReadonlySet<string> = new Set<MetadataItem>(['FLAGS', 'UID', 'INTERNALDATE', 'MODSEQ', 'RFC822.SIZE'])
+
 export interface FetchRequest {
-  flags: boolean
-  uid: boolean
-  internaldate: boolean
-  size: boolean
+  readonly metadata: Set<MetadataItem>
   envelope: boolean
   body: boolean
   bodystructure: boolean
   readonly sections: SectionRequest[]
+  /** only messages changed after this mod-sequence (RFC 7162 §3.1.4.1) */
+  changedSince: number | undefined
+  /** tell also what has gone since (RFC 7162 §3.2.6) */
+  vanished: boolean
 }
 
 const NO_FIELDS: ReadonlySet<string> = new Set()
@@ -37,24 +43,45 @@ function whole(label: string, item: SectionItem, marksSeen: boolean): SectionReq
   return { label, path: [], item, fields: NO_FIELDS, partial: undefined, marksSeen }
 }
 
-/** Items in parentheses, one item, or a macro. @throws {ImapSyntaxError} */
+/** Items in parentheses, one item, or a macro; then modifiers. @throws {ImapSyntaxError} */
 export function parseFetchItems(args: ArgumentReader): FetchRequest {
   const request: FetchRequest = {
-    flags: false,
-    uid: false,
-    internaldate: false,
-    size: false,
+    metadata: new Set(),
     envelope: false,
     body: false,
     bodystructure: false,
     sections: [],
+    changedSince: undefined,
+    vanished: false,
   }
   if (args.peek() === '(') args.list(() => item(args, request))
   else if (!macro(args, request)) item(args, request)
   request.sections.sort((a, b) => place(a) - place(b))
-  const { sections, ...others } = request
-  if (sections.length === 0 && !Object.values(others).includes(true)) args.fail('Invalid Fetch attribute')
+  const { sections, metadata, envelope, body, bodystructure } = request
+  if (sections.length === 0 && metadata.size === 0 && !envelope && !body && !bodystructure)
+    args.fail('Invalid Fetch attribute')
+  if (args.tryChar(' ')) modifiers(args, request)
   return request
+}
+
+/** `(CHANGEDSINCE n VANISHED)` */
+function modifiers(args: ArgumentReader, request: FetchRequest): void {
+  const found = args.list(() => {
+    const name = args.keyword()
+    if (name === 'CHANGEDSINCE') {
+      args.space()
+      request.changedSince = args.modseq()
+    } else if (name === 'VANISHED') {
+      request.vanished = true
+    } else {
+      args.fail(`Invalid ${args.command} modifier ${name.slice(0, 40)}`)
+    }
+    return name
+  })
+  if (found.length === 0) args.fail(`Invalid ${args.command} modifier`)
+  if (request.vanished && request.changedSince === undefined)
+    args.fail(`Invalid ${args.command} modifier VANISHED`, 'it needs CHANGEDSINCE')
+  if (request.changedSince !== undefined) request.metadata.add('MODSEQ')
 }
 
 /** Cyrus answers RFC822.HEADER, RFC822.TEXT, RFC822 in this order, and before every BODY[…]. */
@@ -67,7 +94,7 @@ function macro(args: ArgumentReader, request: FetchRequest): boolean {
   const word = /^(?:ALL|FULL|FAST)$/i.exec(args.bytes.toString('latin1', args.offset))?.[0]
   if (!word) return false
   args.keyword()
-  request.flags = request.internaldate = request.size = true
+  for (const each of ['FLAGS', 'INTERNALDATE', 'RFC822.SIZE'] as const) request.metadata.add(each)
   request.envelope = word.toUpperCase() !== 'FAST'
   request.body = word.toUpperCase() === 'FULL'
   return true
@@ -76,18 +103,6 @@ function macro(args: ArgumentReader, request: FetchRequest): boolean {
 function item(args: ArgumentReader, request: FetchRequest): void {
   const name = args.keyword()
   switch (name) {
-    case 'FLAGS':
-      request.flags = true
-      break
-    case 'UID':
-      request.uid = true
-      break
-    case 'INTERNALDATE':
-      request.internaldate = true
-      break
-    case 'RFC822.SIZE':
-      request.size = true
-      break
     case 'ENVELOPE':
       request.envelope = true
       break
@@ -111,7 +126,8 @@ function item(args: ArgumentReader, request: FetchRequest): void {
       else args.fail('Invalid Fetch attribute BODY.PEEK')
       break
     default:
-      args.fail(`Invalid Fetch attribute ${name.slice(0, 40)}`)
+      if (!METADATA.has(name)) args.fail(`Invalid Fetch attribute ${name.slice(0, 40)}`)
+      request.metadata.add(name as MetadataItem)
   }
 }
 

@@ -22,6 +22,8 @@ export type SearchKey =
       readonly from: number
       readonly before: number
     }
+  /** mod-sequence at least this (RFC 7162 §3.1.5) */
+  | { readonly type: 'modseq'; readonly from: number }
   /** bytes, both bounds exclusive */
   | { readonly type: 'size'; readonly above: number; readonly below: number }
   | { readonly type: 'header'; readonly name: string; readonly value: string }
@@ -29,6 +31,8 @@ export type SearchKey =
 
 export interface SearchProgram {
   readonly key: SearchKey
+  /** whether MODSEQ is among its keys */
+  readonly usesModseq: boolean
 }
 
 /** CHARSET names something unknown; answered with BADCHARSET. */
@@ -43,6 +47,7 @@ interface State {
   readonly charset: string
   readonly now: number
   left: number
+  usesModseq: boolean
 }
 
 /**
@@ -58,10 +63,10 @@ export function parseSearch(args: ArgumentReader, now: number): SearchProgram {
     if (!knowsCharset(charset)) throw new UnknownCharsetError(`Unrecognized character set ${charset.slice(0, 40)}`)
     args.space()
   }
-  const state: State = { args, charset, now, left: MAX_KEYS }
+  const state: State = { args, charset, now, left: MAX_KEYS, usesModseq: false }
   const keys = [key(state, 0)]
   while (args.tryChar(' ')) keys.push(key(state, 0))
-  return { key: all(keys) }
+  return { key: all(keys), usesModseq: state.usesModseq }
 }
 
 function all(keys: SearchKey[]): SearchKey {
@@ -152,6 +157,11 @@ function key(state: State, depth: number): SearchKey {
         before: word === 'OLDER' ? limit + 1 : EVER,
       }
     }
+    case 'MODSEQ':
+      args.space()
+      if (args.peek() === '"') entryName(args)
+      state.usesModseq = true
+      return { type: 'modseq', from: args.modseq('Invalid modseq in Search command') }
     case 'BEFORE':
     case 'ON':
     case 'SINCE':
@@ -163,6 +173,14 @@ function key(state: State, depth: number): SearchKey {
     default:
       return args.fail(`Invalid Search criteria`, word ? `${word.slice(0, 40)} at column ${start + 1} is none` : '')
   }
+}
+
+/** `"/flags/\\draft" all `: whose change of what; as in Cyrus there is one mod-sequence for everything. */
+function entryName(args: ArgumentReader): void {
+  args.astring()
+  args.space()
+  if (!['ALL', 'PRIV', 'SHARED'].includes(args.keyword())) args.fail('Invalid modseq in Search command')
+  args.space()
 }
 
 function dateKey(field: 'internaldate' | 'sentdate', word: string, { start, end }: Day): SearchKey {

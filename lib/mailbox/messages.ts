@@ -20,8 +20,9 @@ import {
   syncLogLine,
 } from '../store/store.js'
 import { type AnnotationChange, annotationsAfter } from './annotations.js'
-import { changeGuestSeen, hasInternalSeen } from './seen.js'
+import { changeGuestSeen, guestSeen, hasInternalSeen } from './seen.js'
 import { inSlices } from './slices.js'
+import { contains } from './uid_set.js'
 
 /** Records changed in one transaction: a few milliseconds' work. */
 const SLICE = 256
@@ -124,13 +125,22 @@ export interface FlagChange {
   /** system bits of Flag */
   flags: number
   keywords: readonly string[]
+  /** only of messages whose mod-sequence is not above it (RFC 7162 §3.1.3) */
+  unchangedSince?: number
+}
+
+/** What became of a change of flags. */
+export interface FlagsStored {
+  /** UIDs whose record or \Seen changed */
+  changed: number[]
+  /** UIDs left alone because they had changed since */
+  modified: number[]
 }
 
 /**
  * Changes flags of messages. Those that are gone, or have the flags already, are left alone.
  * @param uids ascending
  * @param userid whose \Seen it is
- * @returns UIDs whose record or \Seen changed
  * @throws {MailboxGoneError}; {TooManyFlagsError}
  */
 export async function storeFlags(
@@ -139,8 +149,14 @@ export async function storeFlags(
   uids: readonly number[],
   change: FlagChange,
   userid: string,
-): Promise<number[]> {
-  return inSlices(uids, SLICE, (slice) => store.write((txn) => storeSlice(txn, mailbox.id, slice, change, userid)))
+): Promise<FlagsStored> {
+  const modified: number[] = []
+  const changed = await inSlices(uids, SLICE, async (slice) => {
+    const stored = await store.write((txn) => storeSlice(txn, mailbox.id, slice, change, userid))
+    modified.push(...stored.modified)
+    return stored.changed
+  })
+  return { changed, modified }
 }
 
 function storeSlice(
@@ -149,9 +165,13 @@ function storeSlice(
   uids: readonly number[],
   change: FlagChange,
   userid: string,
-): number[] {
+): FlagsStored {
   const writer = txn.mustMailbox(id)
   const internal = hasInternalSeen(writer.header, userid)
+  const guest =
+    internal || !(change.flags & Flag.Seen || change.mode === 'replace') ? undefined : guestSeen(txn, writer, userid)
+  const seen = (change.flags & Flag.Seen) !== 0 && change.mode !== 'remove'
+  const read: number[] = []
   const mask = internal ? SYSTEM_FLAGS : SYSTEM_FLAGS & ~Flag.Seen
   const flags = change.flags & mask
   // a keyword that is only removed need not be made
@@ -160,22 +180,26 @@ function storeSlice(
     change.mode === 'remove' ? change.keywords.filter((name) => known.has(name.toLowerCase())) : change.keywords,
   )
   const changed: number[] = []
+  const modified: number[] = []
   const time = now()
-  let modseq: number | undefined
   for (const uid of uids) {
     const record = writer.record(uid)
     if (record === undefined || record.flags & Flag.Expunged) continue
-    const after = changedRecord(record, change.mode, flags, mask, keywords)
+    if (record.modseq > (change.unchangedSince ?? Number.POSITIVE_INFINITY)) {
+      modified.push(uid)
+      continue
+    }
+    // what a guest reads changes no flag of the record, but its mod-sequence, as in Cyrus
+    const isRead = guest !== undefined && contains(guest, uid) !== seen
+    if (isRead) read.push(uid)
+    const after = changedRecord(record, change.mode, flags, mask, keywords) ?? (isRead ? record : undefined)
     if (after === undefined) continue
-    modseq ??= writer.nextModseq()
-    writer.update({ ...after, modseq, lastUpdated: time })
+    writer.update({ ...after, modseq: writer.nextModseq(), lastUpdated: time })
     changed.push(uid)
   }
   if (changed.length > 0) txn.log(syncLogLine('MAILBOX', writer.header.name))
-  if (internal || !(change.flags & Flag.Seen || change.mode === 'replace')) return changed
-  const seen = (change.flags & Flag.Seen) !== 0 && change.mode !== 'remove'
-  changeGuestSeen(txn, writer.header, userid, uids, seen)
-  return [...uids]
+  if (read.length > 0) changeGuestSeen(txn, writer.header, userid, read, seen)
+  return { changed, modified }
 }
 
 function changedRecord(
@@ -346,14 +370,12 @@ function expungeSlice(
 ): number[] {
   const writer = txn.mustMailbox(id)
   const expunged: number[] = []
-  let modseq: number | undefined
   for (const uid of uids) {
     const record = writer.record(uid)
     if (record === undefined || record.flags & Flag.Expunged) continue
     if (onlyDeleted && !(record.flags & Flag.Deleted)) continue
-    modseq ??= writer.nextModseq()
     const flags = record.flags | Flag.Expunged | (immediate ? Flag.Unlinked : 0)
-    writer.update({ ...record, flags, modseq, lastUpdated: now() })
+    writer.update({ ...record, flags, modseq: writer.nextModseq(), lastUpdated: now() })
     if (immediate) writer.removeFile(uid)
     expunged.push(uid)
   }

@@ -6,6 +6,7 @@ import {
   Flag,
   type MailboxHeader,
   type MailboxIndex,
+  type MailboxWriter,
   type MailStore,
   now,
   type StoreTransaction,
@@ -36,6 +37,11 @@ export function countUnseen(index: MailboxIndex, guest: UidRanges | undefined): 
   let unseen = 0
   for (let row = 0; row < index.length; row++) if (!index.isExpunged(row) && !contains(guest, index.uid(row))) unseen++
   return unseen
+}
+
+/** Inside a transaction: what a guest has read. */
+export function guestSeen(txn: StoreTransaction, writer: MailboxWriter, userid: string): UidRanges {
+  return parseUidSet(txn.seen(userid, writer.header.uniqueid)?.seenUids ?? '')
 }
 
 /** Inside a transaction: adds or removes UIDs from a guest's set. @param uids ascending */

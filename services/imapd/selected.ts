@@ -6,12 +6,13 @@
  * a moment at which the client may be told (`sync` with expunges), and can still be fetched until then. New messages and
  * changed flags are told at every sync.
  */
-import { includes, type Range, resolve, type SequenceSet } from '../../lib/imap/sequence_set.js'
+import { formatNumbers, includes, type Range, resolve, type SequenceSet } from '../../lib/imap/sequence_set.js'
 import { type Rights, rightsOf } from '../../lib/mailbox/acl.js'
 import { isDeleted } from '../../lib/mailbox/names.js'
 import { isSeen, seenUids } from '../../lib/mailbox/seen.js'
 import { contains, difference, type UidRanges, union } from '../../lib/mailbox/uid_set.js'
 import { Flag, type MailboxHeader, type MailboxIndex, type MailStore } from '../../lib/store/store.js'
+import type { Features } from './features.js'
 import { flagList, keywordList } from './flag_text.js'
 import { claim, claimedUid } from './recent.js'
 import type { Reply } from './reply.js'
@@ -34,6 +35,8 @@ export class Selected {
   #toldKeywords: string
   /** Settles when other sessions can no longer take messages for \Recent that are so here. */
   recentNoted: Promise<void> = Promise.resolve()
+  /** HIGHESTMODSEQ when the client last knew of all that was expunged. */
+  #expungesTold: number
   /** The mailbox no longer exists, for this user at least. */
   gone = false
 
@@ -43,6 +46,7 @@ export class Selected {
     readonly userid: string,
     private readonly isAdmin: boolean,
     readonly readOnly: boolean,
+    readonly features: Features,
   ) {
     this.rights = rightsOf(index.header, userid, isAdmin)
     this.id = index.header.id
@@ -51,6 +55,7 @@ export class Selected {
     this.view = visibleUids(index)
     this.guestSeen = seenUids(store, index.header, userid)
     this.#toldKeywords = keywordList(index.header)
+    this.#expungesTold = index.header.highestModseq
     this.#noteRecent()
   }
 
@@ -61,6 +66,13 @@ export class Selected {
   /** Number of messages the client knows of. */
   get exists(): number {
     return this.view.length
+  }
+
+  /** Up to which mod-sequence the client knows everything: not beyond an expunge that it was not told of (RFC 7162 §3.2.7). */
+  get highestModseq(): number {
+    return expungedBetween(this.view, visibleUids(this.index)).gone.length > 0
+      ? this.#expungesTold
+      : this.header.highestModseq
   }
 
   /** Messages of the view that are \Recent. */
@@ -109,9 +121,13 @@ export class Selected {
 
   /** UIDs that a set names, ascending. */
   uids(set: SequenceSet, uid: boolean): number[] {
+    return this.uidsAt(this.positions(set, uid))
+  }
+
+  /** UIDs at positions, ascending. */
+  uidsAt(positions: readonly { first: number; end: number }[]): number[] {
     const found: number[] = []
-    for (const { first, end } of this.positions(set, uid))
-      for (let at = first; at < end; at += 1) found.push(this.view[at]!)
+    for (const { first, end } of positions) for (let at = first; at < end; at += 1) found.push(this.view[at]!)
     return found
   }
 
@@ -137,12 +153,17 @@ export class Selected {
     this.#tellKeywords(reply)
     if (options.expunges) this.#tellExpunged(reply)
     const known = this.#tellNew(reply)
+    const told = new Set(this.toldFlags)
     if (index !== before) this.#tellFlags(reply, before, known, options)
     for (const [first, last] of seenElsewhere) {
       const end = Math.min(lowerBound(this.view, last + 1), known)
       for (let at = lowerBound(this.view, first); at < end; at += 1) {
         const row = index.findUid(this.view[at]!)
-        if (row >= 0 && !options.silent?.has(this.view[at]!))
+        if (
+          row >= 0 &&
+          !options.silent?.has(this.view[at]!) &&
+          told.has(this.view[at]!) === this.toldFlags.has(this.view[at]!)
+        )
           this.tellMessageFlags(reply, row, at + 1, options.withUid ?? false)
       }
     }
@@ -190,10 +211,13 @@ export class Selected {
 
   #tellExpunged(reply: Reply): void {
     const now = visibleUids(this.index)
+    this.#expungesTold = this.header.highestModseq
     if (now === this.view) return
     const { gone, kept } = expungedBetween(this.view, now)
     if (gone.length === 0) return
-    reply.connection.write(gone.map((sequence, before) => `* ${sequence - before} EXPUNGE\r\n`).join(''))
+    if (this.features.qresync)
+      reply.untagged(`VANISHED ${formatNumbers(gone.map((sequence) => this.view[sequence - 1]!))}`)
+    else reply.connection.write(gone.map((sequence, before) => `* ${sequence - before} EXPUNGE\r\n`).join(''))
     this.view = kept
   }
 
@@ -244,8 +268,10 @@ export class Selected {
 
   tellMessageFlags(reply: Reply, row: number, sequence: number, withUid: boolean): void {
     this.toldFlags.add(this.index.uid(row))
-    const uid = withUid ? ` UID ${this.index.uid(row)}` : ''
-    reply.untagged(`${sequence} FETCH (FLAGS ${this.flagText(row)}${uid})`)
+    const { condstore, qresync } = this.features
+    const uid = withUid || qresync ? ` UID ${this.index.uid(row)}` : ''
+    const modseq = condstore ? ` MODSEQ (${this.index.modseq(row)})` : ''
+    reply.untagged(`${sequence} FETCH (FLAGS ${this.flagText(row)}${uid}${modseq})`)
   }
 
   /** New messages beyond what sessions have seen are \Recent here, and no longer elsewhere unless we only examine. */

@@ -13,6 +13,7 @@ import type { Command, State } from './command.js'
 import { ANSWERED, type CommandContext, SELECTED } from './command.js'
 import { HopelessError, RefusedCommand, readCommand } from './command_reader.js'
 import { answerFor } from './errors.js'
+import { Features } from './features.js'
 import type { Imapd } from './imapd.js'
 import { type Pace, pauseIfLong } from './pace.js'
 import { findCommand } from './registry.js'
@@ -29,6 +30,7 @@ export class Session {
   namespace: Namespace | undefined
   isAdmin = false
   selected: Selected | undefined
+  readonly features = new Features()
   compressed = false
   /** LOGOUT was given, or the conversation cannot go on. */
   finished = false
@@ -204,7 +206,8 @@ export class Session {
     this.imapd.store.refresh()
     if (this.selected) this.selected.indexBefore = this.selected.index
     this.selected?.toldFlags.clear()
-    if (command.states === SELECTED) this.selected?.sync(this.reply, { expunges: false, withUid: uid })
+    if (command.states === SELECTED && !command.leaves)
+      this.selected?.sync(this.reply, { expunges: false, withUid: uid })
   }
 
   #sync(command: Command, { uid }: CommandContext): void {

@@ -2,6 +2,7 @@
  * Views of a mailbox (ascending UIDs that a client has been told of) and what lies between two snapshots, each worked out
  * once however many sessions of the process ask.
  */
+import type { Range } from '../../lib/imap/sequence_set.js'
 import type { MailboxIndex } from '../../lib/store/store.js'
 
 const visible = new WeakMap<MailboxIndex, Uint32Array>()
@@ -63,6 +64,55 @@ export function expungedBetween(old: Uint32Array, now: Uint32Array): Expunged {
   const found = { now, gone, kept: gone.length === 0 ? old : kept.slice(0, count) }
   expunges.set(old, found)
   return found
+}
+
+/**
+ * UIDs that are no longer in a mailbox, as far as they went after a mod-sequence; where the store has forgotten that, all that
+ * are not there (RFC 7162 §3.2.5.2).
+ * @param known ascending disjoint ranges of UIDs that the client may know; what lies outside is left out
+ * @param first UIDs below it are known to be right
+ */
+export function vanishedSince(
+  index: MailboxIndex,
+  modseq: number,
+  known: readonly Range[] | undefined,
+  first = 1,
+): Range[] {
+  const { header } = index
+  const found: { first: number; last: number }[] = []
+  const add = (from: number, to: number): void => {
+    const last = found.at(-1)
+    if (last && from <= last.last + 1) last.last = Math.max(last.last, to)
+    else found.push({ first: from, last: to })
+  }
+  if (modseq >= header.highestModseq) return found
+  if (modseq >= header.deletedModseq) {
+    if (header.expunged === 0) return found
+    for (let row = 0; row < index.length; row += 1)
+      if (index.isExpunged(row) && index.modseq(row) > modseq) add(index.uid(row), index.uid(row))
+  } else {
+    let next = first
+    const uids = visibleUids(index)
+    for (let at = lowerBound(uids, first); at < uids.length; at += 1) {
+      if (uids[at]! > next) add(next, uids[at]! - 1)
+      next = uids[at]! + 1
+    }
+    if (next <= header.lastUid) add(next, header.lastUid)
+  }
+  return known ? intersection(found, known) : found
+}
+
+/** What is in both of two lists of ascending disjoint ranges. */
+function intersection(a: readonly Range[], b: readonly Range[]): Range[] {
+  const both: Range[] = []
+  for (let i = 0, j = 0; i < a.length && j < b.length; ) {
+    const first = Math.max(a[i]!.first, b[j]!.first)
+    const last = Math.min(a[i]!.last, b[j]!.last)
+    if (first <= last) both.push({ first, last })
+    if (a[i]!.last < b[j]!.last) i += 1
+    else j += 1
+  }
+  return both
 }
 
 interface Difference {

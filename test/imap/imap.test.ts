@@ -216,7 +216,8 @@ t.test('FETCH items', (t) => {
   const parsed = parseFetchItems(
     reader('(FLAGS uid BODY.PEEK[1.2.HEADER.FIELDS ("Subject" x-y)]<5.10> BODY[] rfc822.text BODY[3.MIME])'),
   )
-  t.match(parsed, { flags: true, uid: true, body: false })
+  t.same([...parsed.metadata], ['FLAGS', 'UID'])
+  t.equal(parsed.body, false)
   t.same(
     parsed.sections.map(({ label, path, item, marksSeen }) => [label, path, item, marksSeen]),
     [
@@ -227,7 +228,8 @@ t.test('FETCH items', (t) => {
     ],
   )
   t.same([...parsed.sections[1]!.fields], ['subject', 'x-y'])
-  t.match(parseFetchItems(reader('full')), { flags: true, envelope: true, body: true, internaldate: true, size: true })
+  t.match(parseFetchItems(reader('full')), { envelope: true, body: true })
+  t.same([...parseFetchItems(reader('full')).metadata], ['FLAGS', 'INTERNALDATE', 'RFC822.SIZE'])
   for (const [bad, problem] of [
     ['FOO', 'Invalid Fetch attribute FOO'],
     ['()', 'Invalid Fetch attribute'],

@@ -1,6 +1,6 @@
 /**
- * A script player for IMAP conversations. Each line of a script is `NAME> text` (sent, CRLF added) or `NAME< text`
- * (expected, in order, nothing between); NAME is a connection, opened when first used, its greeting read. In sent and
+ * A script player for IMAP conversations. Each line of a script is `NAME> text` (sent, CRLF added), `NAME< text`
+ * (expected, in order, nothing between) or `NAME~ text` (expected, whatever untagged answers stand before it); NAME is a connection, opened when first used, its greeting read. In sent and
  * expected text `\r\n` stands for a line end within (literals), `…` in expected text for anything.
  */
 import { once } from 'node:events'
@@ -88,7 +88,7 @@ export class Conversation {
   async play(script: string): Promise<string[]> {
     const matched: string[] = []
     for (const line of script.split('\n')) {
-      const step = /^\s*(\w+)([<>]) ?(.*)$/.exec(line)
+      const step = /^\s*(\w+)([<>~]) ?(.*)$/.exec(line)
       if (!step) continue
       const [, name, direction, text] = step as unknown as [string, string, string, string]
       const client = await this.client(name)
@@ -97,9 +97,11 @@ export class Conversation {
         client.socket.write(Buffer.from(`${plain}\r\n`, 'latin1'))
         continue
       }
-      const answer = await client.next()
-      const pattern = plain.split('…').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-      const found = new RegExp(`^${pattern.join('([^]*)')}$`).exec(answer)
+      let answer = await client.next()
+      const parts = plain.split('…').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+      const pattern = new RegExp(`^${parts.join('([^]*)')}$`)
+      while (direction === '~' && answer.startsWith('* ') && !pattern.test(answer)) answer = await client.next()
+      const found = pattern.exec(answer)
       if (!found) {
         this.t.equal(answer, plain, `${name} answers`)
         throw new Error(`conversation broke off at: ${line.trim()}\n  got: ${answer}`)

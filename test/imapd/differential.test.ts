@@ -5,7 +5,7 @@ import t from 'tap'
 import { needsCyrus } from '../lab/needs.js'
 import { ROOT } from '../lab/software.js'
 import { allScripts, report, SideBySide } from './differential/compare.js'
-import { normalize } from './differential/normalize.js'
+import { ModseqOrder, modseqsOf, normalize } from './differential/normalize.js'
 import { parseScripts } from './differential/script.js'
 
 const TOGETHER = 3
@@ -25,9 +25,15 @@ t.test('what is compared', async (t) => {
     ['* 2 X', '* 1 X', 'tag NO wording'],
   ]
   t.same(normalize(answers, [false, true], 'nobody'), [
-    ['* 1 FETCH (MODSEQ (m0))', '* OK [HIGHESTMODSEQ m1]', 'tag OK [MODIFIED 1]'],
+    ['* 1 FETCH (MODSEQ (#))', '* OK [HIGHESTMODSEQ #]', 'tag OK [MODIFIED 1]'],
     ['* 1 X', '* 2 X', 'tag NO'],
   ])
+  t.same(modseqsOf(answers[0]!), [77, 78])
+  const order = new ModseqOrder()
+  t.ok(order.agrees([77, 78], [5, 9]))
+  t.notOk(order.agrees([79], [8]), 'larger here, smaller there')
+  t.notOk(order.agrees([78], [10]), 'the same here, another there')
+  t.ok(order.agrees([77, 80], [5, 10]))
 })
 
 t.test('ours and Cyrus answer alike', async (t) => {

@@ -169,7 +169,7 @@ t.test('STATUS and SELECT', async (t) => {
     A< * OK [UNSEEN 2] Ok
     A< * OK [UIDVALIDITY …] Ok
     A< * OK [UIDNEXT 3] Ok
-    A< 6 OK [READ-ONLY] Completed
+    A~ 6 OK [READ-ONLY] Completed
     A> 7 SELECT INBOX
     A< * OK [CLOSED] Ok
     A< * 2 EXISTS
@@ -179,7 +179,7 @@ t.test('STATUS and SELECT', async (t) => {
     A< * OK [UNSEEN 2] Ok
     A< * OK [UIDVALIDITY …] Ok
     A< * OK [UIDNEXT 3] Ok
-    A< 7 OK [READ-WRITE] Completed
+    A~ 7 OK [READ-WRITE] Completed
     A> 8 STATUS INBOX (RECENT)
     A< * STATUS INBOX (RECENT 0)
     A< 8 OK Completed
@@ -264,7 +264,7 @@ t.test('the administrator, and sharing by ACL', async (t) => {
     B< * OK [UNSEEN 1] Ok
     B< * OK [UIDVALIDITY …] Ok
     B< * OK [UIDNEXT 2] Ok
-    B< 4 OK [READ-WRITE] Completed
+    B~ 4 OK [READ-WRITE] Completed
     B> 5 STORE 1 +FLAGS (\\Seen)
     B< * 1 FETCH (FLAGS (\\Recent \\Seen))
     B< 5 OK Completed

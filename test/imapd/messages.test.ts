@@ -11,12 +11,12 @@ const SELECT = `
   A< * OK [UNSEEN …
   A< * OK [UIDVALIDITY …
   A< * OK [UIDNEXT …
-  A< s OK [READ-WRITE] Completed`
+  A~ s OK [READ-WRITE] Completed`
 
 /** The same by a second session of the same user. */
 const LOGIN_B = `
   B> l LOGIN alice testpw
-  B< l OK …${SELECT.replace(/A(?=[<>])/g, 'B')}`
+  B< l OK …${SELECT.replace(/A(?=[<>~])/g, 'B')}`
 
 const SELECT_ALL_SEEN = SELECT.replace(/.*UNSEEN.*\n/, '')
 
@@ -151,7 +151,7 @@ t.test('FETCH of a body marks it read, for all to see; PEEK and EXAMINE do not',
     A< * OK [UNSEEN 1] Ok
     A< * OK …
     A< * OK …
-    A< 2 OK [READ-ONLY] Completed
+    A~ 2 OK [READ-ONLY] Completed
     A> 3 FETCH 1 RFC822.TEXT
     A< * 1 FETCH (RFC822.TEXT "")
     A< 3 OK Completed
@@ -172,7 +172,7 @@ t.test('FETCH of a body marks it read, for all to see; PEEK and EXAMINE do not',
     B< * OK [UNSEEN 1] Ok
     B< * OK …
     B< * OK …
-    B< 2 OK [READ-WRITE] Completed
+    B~ 2 OK [READ-WRITE] Completed
     A> 7 UID FETCH 1 BODY[TEXT]
     A< * 1 FETCH (FLAGS (\\Recent \\Seen) UID 1 BODY[TEXT] "")
     A< 7 OK Completed
@@ -334,10 +334,10 @@ t.test('COPY, MOVE, EXPUNGE, CLOSE', async (t) => {
     A< 6 OK Completed
     A> 7 UID EXPUNGE 2:4
     A< * 2 EXPUNGE
-    A< 7 OK Completed
+    A< 7 OK [HIGHESTMODSEQ …] Completed
     A> 8 EXPUNGE
     A< * 1 EXPUNGE
-    A< 8 OK Completed
+    A< 8 OK [HIGHESTMODSEQ …] Completed
     A> 9 FETCH 1:* UID
     A< * 1 FETCH (UID 3)
     A< * 2 FETCH (UID 4)
@@ -363,7 +363,7 @@ t.test('COPY, MOVE, EXPUNGE, CLOSE', async (t) => {
     A< * OK …
     A< * OK …
     A< * OK …
-    A< 15 OK [READ-ONLY] Completed
+    A~ 15 OK [READ-ONLY] Completed
     A> 16 FETCH 1:* (FLAGS)
     A< * 1 FETCH (FLAGS (\\Recent \\Flagged kw))
     A< * 2 FETCH (FLAGS (\\Recent))
@@ -392,7 +392,7 @@ t.test('several sessions on one mailbox: sequence numbers shift only when the cl
     B< 1 OK Completed
     B> 2 EXPUNGE
     B< * 1 EXPUNGE
-    B< 2 OK Completed
+    B< 2 OK [HIGHESTMODSEQ …] Completed
     B> 3 APPEND INBOX ${message}
     B< * 3 EXISTS
     B< * 1 RECENT
@@ -451,7 +451,7 @@ t.test('IDLE tells at once', async (t) => {
     B< * OK …
     B< * OK …
     B< * OK …
-    B< 3 OK …
+    B~ 3 OK …
     B> 4 STORE 1 +FLAGS.SILENT (\\Deleted new)
     B< …
     B< …
@@ -461,7 +461,7 @@ t.test('IDLE tells at once', async (t) => {
     A< * 1 FETCH (FLAGS (\\Recent \\Deleted \\Seen new))
     B> 5 EXPUNGE
     B< * 1 EXPUNGE
-    B< 5 OK Completed
+    B< 5 OK [HIGHESTMODSEQ …] Completed
     A< * 1 EXPUNGE
     A> DONE
     A< 2 OK Completed

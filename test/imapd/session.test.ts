@@ -57,7 +57,7 @@ t.test('before login', async (t) => {
     C< * NAMESPACE (("INBOX." ".")) (("user." ".")) (("" "."))
     C< 2 OK Completed
     C> 3 ENABLE CONDSTORE X-FOO
-    C< * ENABLED
+    C< * ENABLED CONDSTORE
     C< 3 OK Completed
   `)
 })
@@ -172,7 +172,7 @@ t.test('shutting down: the idle are told at once', async (t) => {
     A< * OK [PERMANENTFLAGS …
     A< * OK [UIDVALIDITY …
     A< * OK [UIDNEXT 1] Ok
-    A< 1 OK [READ-WRITE] Completed
+    A~ 1 OK [READ-WRITE] Completed
     A> 2 IDLE
     A< + idling
     B> 1 NOOP

@@ -77,17 +77,20 @@ t.test('flags: add, remove, replace; what does not change is left alone; expunge
   await add(store, 'user.alice', ...Array.from({ length: 600 }, (_, n) => `m${n}`))
   const alice = store.mailbox('user.alice')!
   const all = [...store.index(alice.id)!.uids]
-  t.same(await storeFlags(store, alice, all, { mode: 'add', flags: Flag.Flagged, keywords: ['Work'] }, 'alice'), all)
+  t.same(await storeFlags(store, alice, all, { mode: 'add', flags: Flag.Flagged, keywords: ['Work'] }, 'alice'), {
+    changed: all,
+    modified: [],
+  })
   t.same(
     await storeFlags(store, alice, all, { mode: 'add', flags: Flag.Flagged, keywords: ['work'] }, 'alice'),
-    [],
+    { changed: [], modified: [] },
     'keywords fold case',
   )
   const before = store.mailboxById(alice.id)!.highestModseq
-  t.same(
-    await storeFlags(store, alice, [3, 7777], { mode: 'replace', flags: Flag.Deleted, keywords: [] }, 'alice'),
-    [3],
-  )
+  t.same(await storeFlags(store, alice, [3, 7777], { mode: 'replace', flags: Flag.Deleted, keywords: [] }, 'alice'), {
+    changed: [3],
+    modified: [],
+  })
   t.match(store.index(alice.id)!.record(2), { flags: Flag.Deleted, modseq: before + 1 })
   await storeFlags(store, alice, [4], { mode: 'remove', flags: Flag.Flagged, keywords: ['Work', 'never'] }, 'alice')
   t.match(store.mailboxById(alice.id), { flagged: 598, deleted: 1, userFlags: ['Work'] })
@@ -160,9 +163,10 @@ t.test('a guest reads with a \\Seen of their own', async (t) => {
   )
   t.equal(countUnseen(index, guest), 2)
   t.equal(countUnseen(index, seenUids(store, index.header, 'alice')), 3)
-  t.equal(index.header.highestModseq, before, 'the owner’s records are untouched')
+  t.equal(index.flags(0), 0, 'the owner’s flags are untouched')
+  t.equal(index.header.highestModseq, before + 3, 'each change raises the mod-sequence, as in Cyrus')
   await store.settled()
-  t.same(new Set(logOf(directory)), new Set([`SEEN bob ${alice.uniqueid}`]))
+  t.same(new Set(logOf(directory)), new Set(['MAILBOX user.alice', `SEEN bob ${alice.uniqueid}`]))
   t.equal(recentUid(store, alice, 'bob'), 3)
   await markRecent(store, index.header, 'alice', 3)
   t.equal(recentUid(store, store.mailboxById(alice.id)!, 'alice'), 3)

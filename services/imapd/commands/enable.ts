@@ -1,5 +1,6 @@
-/** ENABLE (RFC 5161). Nothing here needs enabling yet, so whatever is asked for is passed over, as the RFC wants it. */
+/** ENABLE (RFC 5161): what is asked for and not known is passed over. */
 import { define, LOGGED_IN } from '../command.js'
+import { enable as switchOn } from '../features.js'
 
 export const enable = define<string[]>({
   name: 'ENABLE',
@@ -13,8 +14,8 @@ export const enable = define<string[]>({
     } while (!args.atEnd)
     return names
   },
-  async run({ session }) {
-    session.reply.untagged('ENABLED')
+  async run({ session }, names) {
+    session.reply.untagged(['ENABLED', ...switchOn(session, names)].join(' '))
     return undefined
   },
 })

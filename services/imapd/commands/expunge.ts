@@ -3,6 +3,14 @@ import type { SequenceSet } from '../../../lib/imap/sequence_set.js'
 import { expungeMessages } from '../../../lib/mailbox/messages.js'
 import { define, SELECTED, selectedOf } from '../command.js'
 import { DENIED, No } from '../errors.js'
+import type { Selected } from '../selected.js'
+import type { Session } from '../session.js'
+
+/** The new HIGHESTMODSEQ, if there is one (RFC 7162 §3.2.10). */
+function modseqCode({ imapd }: Session, selected: Selected, before: number): string | undefined {
+  const now = imapd.store.mailboxById(selected.id)?.highestModseq ?? 0
+  return now > before ? `[HIGHESTMODSEQ ${now}] Completed` : undefined
+}
 
 export const expunge = define<SequenceSet | undefined>({
   name: 'EXPUNGE',
@@ -23,8 +31,9 @@ export const expunge = define<SequenceSet | undefined>({
     if (selected.readOnly) throw new No(DENIED)
     if (!selected.rights.has('e')) throw new No(`[NOPERM] ${DENIED}`)
     const { store } = context.session.imapd
+    const before = selected.highestModseq
     if (!only) await expungeMessages(store, selected.header)
     else await expungeMessages(store, selected.header, selected.uids(only, true), { onlyDeleted: true })
-    return undefined
+    return modseqCode(context.session, selected, before)
   },
 })

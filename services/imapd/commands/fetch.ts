@@ -1,12 +1,15 @@
 /** FETCH and UID FETCH (RFC 3501 §6.4.5). Metadata goes out in batches, messages stream with back-pressure. */
-import { type FetchRequest, parseFetchItems } from '../../../lib/imap/fetch_items.js'
-import type { SequenceSet } from '../../../lib/imap/sequence_set.js'
+import { type FetchRequest, type MetadataItem, parseFetchItems } from '../../../lib/imap/fetch_items.js'
+import { resolve, type SequenceSet } from '../../../lib/imap/sequence_set.js'
 import { storeFlags } from '../../../lib/mailbox/messages.js'
 import { Flag, MessageFileError } from '../../../lib/store/store.js'
 import { type CommandContext, define, SELECTED, selectedOf } from '../command.js'
-import { No } from '../errors.js'
+import { Bad, No } from '../errors.js'
+import { enableCondstore } from '../features.js'
+import { changedPositions, tellVanished } from '../fetch/changed_since.js'
 import { MessageSource } from '../fetch/message_source.js'
-import { writeMessage } from '../fetch/write_message.js'
+import { metadataWriters } from '../fetch/metadata.js'
+import { type PreparedRequest, writeMessage } from '../fetch/write_message.js'
 import { type Pace, pauseIfLong } from '../pace.js'
 import type { Selected } from '../selected.js'
 
@@ -37,16 +40,31 @@ function needsSummaries(request: FetchRequest): boolean {
   return envelope || body || bodystructure || sections.some(({ path, item }) => path.length > 0 || item !== '')
 }
 
+/** As asked for; and with what is told of messages that have just become \Seen. */
+function prepare(
+  { session }: CommandContext,
+  request: FetchRequest,
+): { plain: PreparedRequest; marked: PreparedRequest } {
+  const forced = new Set<MetadataItem>([...request.metadata, 'FLAGS'])
+  if (session.features.qresync) forced.add('UID')
+  if (session.features.condstore) forced.add('MODSEQ')
+  return {
+    plain: { request, metadata: metadataWriters(request.metadata) },
+    marked: { request, metadata: metadataWriters(forced) },
+  }
+}
+
 async function fetchRange(
   context: CommandContext,
   selected: Selected,
-  request: FetchRequest,
+  { plain, marked: ofMarked }: { plain: PreparedRequest; marked: PreparedRequest },
   { first, end }: { first: number; end: number },
   marked: ReadonlySet<number>,
   pace: Pace,
 ): Promise<MessageFileError | undefined> {
   const { store } = context.session.imapd
   const { connection } = context.session
+  const { request } = plain
   let missing: MessageFileError | undefined
   const summaries = needsSummaries(request)
   const files = request.sections.some(({ item }) => item !== 'HEADER.FIELDS')
@@ -84,8 +102,7 @@ async function fetchRange(
           selected,
           { row, sequence: position + 1 },
           source,
-          request,
-          marked.has(uid),
+          marked.has(uid) ? ofMarked : plain,
         )
         if (written) await written
       } catch (error) {
@@ -109,22 +126,30 @@ export const fetch = define<{ set: SequenceSet; request: FetchRequest }>({
     args.space()
     const request = parseFetchItems(args)
     args.end()
-    if (uid) request.uid = true
+    if (uid) request.metadata.add('UID')
+    if (!uid && request.vanished) args.fail(`Invalid ${args.command} modifier VANISHED`, 'it is for UID FETCH')
     return { set, request }
   },
   async run(context, { set, request }) {
     const selected = selectedOf(context)
-    const ranges = selected.positions(set, context.uid)
-    if (ranges.length === 0) {
-      if (context.uid) return undefined
-      throw new No('No matching messages')
-    }
+    const { session } = context
+    if (request.vanished && !session.features.qresync)
+      throw new Bad('Invalid UID Fetch modifier VANISHED: QRESYNC is not enabled')
+    if (request.metadata.has('MODSEQ')) enableCondstore(session, 'MODSEQ fetch')
+    let ranges = selected.positions(set, context.uid)
+    if (ranges.length === 0 && !context.uid) throw new No('No matching messages')
+    if (request.vanished)
+      tellVanished(session, selected, request.changedSince!, resolve(set, Math.max(selected.header.lastUid, 1)))
+    if (request.changedSince !== undefined) ranges = changedPositions(selected, ranges, request.changedSince)
+    if (ranges.length === 0) return undefined
     const marked = request.sections.some(({ marksSeen }) => marksSeen)
-      ? await markSeen(context, selected, selected.uids(set, context.uid))
+      ? await markSeen(context, selected, selected.uidsAt(ranges))
       : new Set<number>()
     const pace: Pace = { since: performance.now() }
     let missing: MessageFileError | undefined
-    for (const range of ranges) missing = (await fetchRange(context, selected, request, range, marked, pace)) ?? missing
+    const prepared = prepare(context, request)
+    for (const range of ranges)
+      missing = (await fetchRange(context, selected, prepared, range, marked, pace)) ?? missing
     if (missing) throw missing
     return undefined
   },

@@ -2,6 +2,7 @@
 import { parseSearch, type SearchProgram } from '../../../lib/imap/search_keys.js'
 import { MessageFileError } from '../../../lib/store/store.js'
 import { define, SELECTED, selectedOf } from '../command.js'
+import { enableCondstore } from '../features.js'
 import { MessageSource, readable } from '../fetch/message_source.js'
 import { type Pace, pauseIfLong } from '../pace.js'
 import { prepare, testIndex, testMessage } from '../search/evaluate.js'
@@ -20,14 +21,16 @@ export const search = define<SearchProgram>({
     args.end()
     return program
   },
-  async run(context, { key }) {
+  async run(context, { key, usesModseq }) {
     const selected = selectedOf(context)
     const { store, log } = context.session.imapd
+    if (usesModseq) enableCondstore(context.session, 'MODSEQ search')
     const { connection } = context.session
     const program = prepare(selected, key)
     const { view, index } = selected
     const pace: Pace = { since: performance.now() }
     const found: number[] = []
+    let modseq = 0
     for (let from = 0; from < view.length; from += BATCH) {
       const to = Math.min(from + BATCH, view.length)
       const verdicts: (boolean | undefined)[] = []
@@ -68,12 +71,16 @@ export const search = define<SearchProgram>({
         }
       }
       verdicts.forEach((verdict, at) => {
-        if (verdict) found.push(context.uid ? view[from + at]! : from + at + 1)
+        if (!verdict) return
+        found.push(context.uid ? view[from + at]! : from + at + 1)
+        if (usesModseq) modseq = Math.max(modseq, index.modseq(index.findUid(view[from + at]!)))
       })
       const pause = pauseIfLong(connection, pace)
       if (pause) await pause
     }
-    context.session.reply.untagged(found.length === 0 ? 'SEARCH' : `SEARCH ${found.join(' ')}`)
+    context.session.reply.untagged(
+      found.length === 0 ? 'SEARCH' : `SEARCH ${found.join(' ')}${usesModseq ? ` (MODSEQ ${modseq})` : ''}`,
+    )
     return `Completed (${found.length} msgs)`
   },
 })

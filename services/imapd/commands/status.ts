@@ -1,8 +1,9 @@
-/** STATUS (RFC 3501 §6.3.10) with SIZE (RFC 8438) and, as information only, HIGHESTMODSEQ. */
+/** STATUS (RFC 3501 §6.3.10) with SIZE (RFC 8438) and HIGHESTMODSEQ (RFC 7162 §3.1.7). */
 import { astring } from '../../../lib/imap/wire_text.js'
 import { countUnseen, recentUid, seenUids } from '../../../lib/mailbox/seen.js'
 import type { MailboxHeader, MailStore } from '../../../lib/store/store.js'
 import { define, LOGGED_IN } from '../command.js'
+import { enableCondstore } from '../features.js'
 import { mustFind } from '../mailboxes.js'
 import { lowerBound, visibleUids } from '../views.js'
 
@@ -55,6 +56,7 @@ export const status = define<{ name: string; items: ReadonlySet<string> }>({
   },
   async run({ session }, { name, items }) {
     const { header } = mustFind(session, name, 'r')
+    if (items.has('HIGHESTMODSEQ')) enableCondstore(session, 'STATUS')
     const answers = Object.entries(ITEMS)
       .filter(([item]) => items.has(item))
       .map(([item, count]) => `${item} ${count(session.imapd.store, header, session.user!)}`)

@@ -1,9 +1,10 @@
 /** STORE and UID STORE (RFC 3501 §6.4.6). */
-import type { SequenceSet } from '../../../lib/imap/sequence_set.js'
+import { formatNumbers, type SequenceSet } from '../../../lib/imap/sequence_set.js'
 import { type FlagChange, storeFlags } from '../../../lib/mailbox/messages.js'
 import { Flag, type MailboxIndex, SYSTEM_FLAGS } from '../../../lib/store/store.js'
 import { type CommandContext, define, SELECTED, selectedOf } from '../command.js'
 import { DENIED, No } from '../errors.js'
+import { enableCondstore } from '../features.js'
 import { parseFlags } from '../flag_arguments.js'
 import { pauseIfLong } from '../pace.js'
 import { settableBits } from '../rights.js'
@@ -30,6 +31,7 @@ function permitted({ rights, readOnly, header }: Selected, change: FlagChange): 
   const others = header.userFlags.filter((name): name is string => name !== null && !named.has(name.toLowerCase()))
   return [
     { ...change, mode: 'add' },
+    // what the first has changed is meant to be changed
     { mode: 'remove', flags: bits & ~change.flags, keywords: rights.has('w') ? others : [] },
   ]
 }
@@ -79,6 +81,12 @@ function tellOthersChanges(
   }
 }
 
+/** `[MODIFIED set]`: messages left alone because they had changed since. */
+function modifiedCode(selected: Selected, modified: readonly number[], uid: boolean): string {
+  const numbers = uid ? modified : modified.map((each) => selected.sequenceOf(each)).filter((each) => each > 0)
+  return `[MODIFIED ${formatNumbers(numbers)}] Completed`
+}
+
 export const store = define<Arguments>({
   name: 'STORE',
   states: SELECTED,
@@ -87,26 +95,45 @@ export const store = define<Arguments>({
     args.space()
     const set = args.sequenceSet()
     args.space()
+    let unchangedSince: number | undefined
+    if (args.peek() === '(') {
+      args.list(() => {
+        const name = args.keyword()
+        if (name !== 'UNCHANGEDSINCE') args.fail(`Invalid Store modifier ${name.slice(0, 40)}`)
+        args.space()
+        unchangedSince = args.modseq('Invalid argument to Store UNCHANGEDSINCE')
+      })
+      args.space()
+    }
     const sign = args.tryChar('+') ? 'add' : args.tryChar('-') ? 'remove' : 'replace'
     const word = args.keyword()
     if (word !== 'FLAGS' && word !== 'FLAGS.SILENT') args.fail('Invalid Store attribute')
     args.space()
     const { flags, keywords } = parseFlags(args, 'Invalid system flag in Store command')
     args.end()
-    return { set, change: { mode: sign, flags, keywords }, silent: word === 'FLAGS.SILENT' }
+    const change = { mode: sign, flags, keywords, ...(unchangedSince !== undefined && { unchangedSince }) } as const
+    return { set, change, silent: word === 'FLAGS.SILENT' }
   },
   async run(context, { set, change, silent }) {
     const selected = selectedOf(context)
     const { session, uid } = context
     const changes = permitted(selected, change)
-    const uids = selected.uids(set, uid)
+    if (change.unchangedSince !== undefined) enableCondstore(session, 'UNCHANGEDSINCE')
+    const named = selected.uids(set, uid)
+    const [first, ...others] = changes as [FlagChange, ...FlagChange[]]
+    const { modified } = await storeFlags(session.imapd.store, selected.header, named, first, session.user!)
+    const left = new Set(modified)
+    const uids = left.size === 0 ? named : named.filter((each) => !left.has(each))
     // flags told before the change would be taken for those after it
     const outdated = uids.filter((each) => selected.toldFlags.has(each))
-    for (const each of changes) await storeFlags(session.imapd.store, selected.header, uids, each, session.user!)
+    for (const each of others) await storeFlags(session.imapd.store, selected.header, uids, each, session.user!)
     selected.reloadSeen()
     selected.sync(session.reply, { expunges: uid, withUid: uid, silent: new Set(uids) })
-    if (silent) tellOthersChanges(context, changes, uids, outdated)
-    if (silent || (change.mode !== 'replace' && change.flags === 0 && change.keywords.length === 0)) return undefined
+    // who knows mod-sequences is told the new ones, .SILENT or not (RFC 7162 §3.1.3)
+    const quiet = silent && !session.features.condstore
+    if (quiet) tellOthersChanges(context, changes, uids, outdated)
+    const answer = modified.length === 0 ? undefined : modifiedCode(selected, modified, uid)
+    if (quiet || (change.mode !== 'replace' && change.flags === 0 && change.keywords.length === 0)) return answer
     const pace = { since: performance.now() }
     for (const each of uids) {
       const row = selected.index.findUid(each)
@@ -115,6 +142,6 @@ export const store = define<Arguments>({
       selected.tellMessageFlags(session.reply, row, sequence, uid)
       await pauseIfLong(session.connection, pace)
     }
-    return undefined
+    return answer
   },
 })

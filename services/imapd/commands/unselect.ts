@@ -4,6 +4,7 @@ import { define, SELECTED } from '../command.js'
 export const unselect = define({
   name: 'UNSELECT',
   states: SELECTED,
+  leaves: true,
   parse: (args) => args.end(),
   async run({ session }) {
     session.deselect()

@@ -1,12 +1,12 @@
 /** One FETCH answer: `* n FETCH (…)`, items in Cyrus' order. */
 
-import { formatDateTime } from '../../../lib/imap/date_time.js'
 import type { FetchRequest, SectionRequest } from '../../../lib/imap/fetch_items.js'
 import { literalHead } from '../../../lib/imap/wire_text.js'
 import type { MessageCache } from '../../../lib/message/summary.js'
 import type { Connection } from '../../../lib/net/connection.js'
 import type { Selected } from '../selected.js'
 import type { MessageSource } from './message_source.js'
+import type { WriteMetadata } from './metadata.js'
 import { locate, locateAtHand, type SectionData } from './section.js'
 
 interface Place {
@@ -16,9 +16,14 @@ interface Place {
 
 const END = Buffer.from(')\r\n')
 
+/** What is asked for, and who writes those of its items that the index answers. */
+export interface PreparedRequest {
+  readonly request: FetchRequest
+  readonly metadata: readonly WriteMetadata[]
+}
+
 /**
  * Writes the answer for one message.
- * @param forceFlags whether FLAGS are told though not asked for, because \Seen was just set
  * @returns nothing when all was at hand; else a promise  @throws {MessageFileError} before anything was written
  */
 export function writeMessage(
@@ -26,15 +31,15 @@ export function writeMessage(
   selected: Selected,
   place: Place,
   source: MessageSource,
-  request: FetchRequest,
-  forceFlags: boolean,
+  prepared: PreparedRequest,
 ): Promise<void> | undefined {
   const { cacheAtHand } = source
+  const { request } = prepared
   const needsCache = request.envelope || request.body || request.bodystructure
   if (!needsCache || cacheAtHand) {
     const atHand = sectionsAtHand(source, request)
     if (atHand) {
-      let some = writeHead(connection, selected, place, request, forceFlags, cacheAtHand)
+      let some = writeHead(connection, selected, place, prepared, cacheAtHand)
       request.sections.forEach((section, n) => {
         writeLabel(connection, section, some)
         writeBytes(connection, atHand[n])
@@ -44,7 +49,7 @@ export function writeMessage(
       return undefined
     }
   }
-  return writeWithBodies(connection, selected, place, source, request, forceFlags, needsCache)
+  return writeWithBodies(connection, selected, place, source, prepared, needsCache)
 }
 
 /** All sections, if none of them needs the file. */
@@ -76,18 +81,13 @@ function writeHead(
   connection: Connection,
   selected: Selected,
   { row, sequence }: Place,
-  request: FetchRequest,
-  forceFlags: boolean,
+  { request, metadata }: PreparedRequest,
   cache: MessageCache | undefined,
 ): boolean {
-  const { index } = selected
-  const items: string[] = []
-  if (request.flags || forceFlags) items.push(`FLAGS ${selected.flagText(row)}`)
-  if (request.uid) items.push(`UID ${index.uid(row)}`)
-  if (request.internaldate) items.push(`INTERNALDATE "${formatDateTime(index.internaldate(row))}"`)
-  if (request.size) items.push(`RFC822.SIZE ${index.size(row)}`)
-  connection.write(`* ${sequence} FETCH (${items.join(' ')}`)
-  let some = items.length > 0
+  let text = ''
+  for (const write of metadata) text += text === '' ? write(selected, row) : ` ${write(selected, row)}`
+  connection.write(`* ${sequence} FETCH (${text}`)
+  let some = text !== ''
   const structure = (name: string, text: Buffer): void => {
     connection.write(some ? ` ${name} ` : `${name} `)
     connection.write(text)
@@ -104,20 +104,19 @@ async function writeWithBodies(
   selected: Selected,
   place: Place,
   source: MessageSource,
-  request: FetchRequest,
-  forceFlags: boolean,
+  prepared: PreparedRequest,
   needsCache: boolean,
 ): Promise<void> {
   try {
     // everything that can fail comes first: an answer once begun is finished
     const cache = needsCache ? await source.cache() : undefined
     const sections: [SectionRequest, SectionData][] = []
-    for (const section of request.sections) {
+    for (const section of prepared.request.sections) {
       const data = await locate(source, section)
       if (data && !Buffer.isBuffer(data)) await source.open()
       sections.push([section, data])
     }
-    let some = writeHead(connection, selected, place, request, forceFlags, cache)
+    let some = writeHead(connection, selected, place, prepared, cache)
     for (const [section, data] of sections) {
       writeLabel(connection, section, some)
       some = true

@@ -95,6 +95,8 @@ export function testIndex(
         key.field === 'internaldate' ? index.internaldate(row) : index.sentdate(row) || index.internaldate(row)
       return time >= key.from && time < key.before
     }
+    case 'modseq':
+      return index.modseq(row) >= key.from
     case 'size': {
       const size = index.size(row)
       return size > key.above && size < key.below

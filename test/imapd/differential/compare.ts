@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Lab } from '../../lab/lab.js'
 import { ROOT } from '../../lab/software.js'
-import { normalize, sameLine } from './normalize.js'
+import { ModseqOrder, modseqsOf, normalize, sameLine } from './normalize.js'
 import { type Answers, Player } from './player.js'
 import { parseScripts, type Script, type Step } from './script.js'
 import { tables } from './tables.js'
@@ -64,9 +64,11 @@ export class SideBySide {
     const right = normalize(cyrus, unordered, user)
     const differences: Difference[] = []
     const settled: Step[] = []
+    const order = new ModseqOrder()
     script.steps.forEach((step, at) => {
       const [a, b] = [left[at]!, right[at]!]
-      const same = a.length === b.length && a.every((line, n) => sameLine(line, b[n]!))
+      const alike = a.length === b.length && a.every((line, n) => sameLine(line, b[n]!))
+      const same = alike && (step.unordered || order.agrees(modseqsOf(ours[at]!), modseqsOf(cyrus[at]!)))
       if (!same && step.reason === undefined) differences.push({ step, ours: a, cyrus: b })
       if (same && step.reason !== undefined) settled.push(step)
     })

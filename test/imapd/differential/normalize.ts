@@ -1,6 +1,7 @@
 /**
  * What two servers' answers are compared by: what they may choose freely is taken out. Free are the wording of texts for
- * people, UIDVALIDITY, identifiers of mailboxes and sessions, the values (not the order) of mod-sequences, and times that are now.
+ * people, UIDVALIDITY, identifiers of mailboxes and sessions, and times that are now. Mod-sequences are taken out too and
+ * compared apart: what is larger for the one must be larger for the other.
  */
 import type { Answers } from './player.js'
 
@@ -24,11 +25,6 @@ function isNow(text: string): boolean {
 
 /** All answers of one conversation made comparable. */
 export function normalize(steps: readonly Answers[], unordered: readonly boolean[], user: string): Answers[] {
-  // mod-sequences by rank: the smallest that was shown is m0
-  const shown = new Set<number>()
-  for (const answers of steps)
-    for (const answer of answers) for (const match of answer.matchAll(MODSEQ)) shown.add(Number(match[3]))
-  const ranks = new Map([...shown].sort((a, b) => a - b).map((value, rank) => [value, rank]))
   const ids = new Map<string, string>()
   const idOf = (kind: string, id: string): string => {
     if (!ids.has(id)) ids.set(id, `${kind}${ids.size}`)
@@ -38,10 +34,7 @@ export function normalize(steps: readonly Answers[], unordered: readonly boolean
     const lines = answers.map((answer) =>
       withoutWording(answer)
         .replaceAll(user, 'USER')
-        .replace(
-          MODSEQ,
-          (_, name: string, between: string, value: string) => `${name}${between}m${ranks.get(Number(value))}`,
-        )
+        .replace(MODSEQ, '$1$2#')
         .replace(/"( ?\d+-\w{3}-\d{4} [\d:]{8} [+-]\d{4})"/g, (whole, time: string) => (isNow(time) ? '"NOW"' : whole))
         .replace(/\b(UIDVALIDITY) \d+/g, '$1 V')
         .replace(/\b(APPENDUID|COPYUID) \d+/g, '$1 V')
@@ -53,6 +46,26 @@ export function normalize(steps: readonly Answers[], unordered: readonly boolean
     }
     return lines
   })
+}
+
+/** The mod-sequences that one step's answers show, in their order. */
+export function modseqsOf(answers: Answers): number[] {
+  return answers.flatMap((answer) => [...answer.matchAll(MODSEQ)].map((match) => Number(match[3])))
+}
+
+/** Whether two servers' mod-sequences tell the same story: pairs of what stood at the same place. */
+export class ModseqOrder {
+  readonly #pairs: [ours: number, cyrus: number][] = []
+
+  /** @returns false, and nothing is kept, when these contradict each other or what came before */
+  agrees(ours: readonly number[], cyrus: readonly number[]): boolean {
+    const all = [...this.#pairs, ...ours.map((value, n): [number, number] => [value, cyrus[n]!])]
+    all.sort((a, b) => a[0] - b[0] || a[1] - b[1])
+    for (let n = 1; n < all.length; n += 1)
+      if (Math.sign(all[n]![0] - all[n - 1]![0]) !== Math.sign(all[n]![1] - all[n - 1]![1])) return false
+    this.#pairs.splice(0, Number.POSITIVE_INFINITY, ...all)
+    return true
+  }
 }
 
 /** Status and response code stay, the text for people goes. */
