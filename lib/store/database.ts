@@ -6,6 +6,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { open, type RootDatabase, type Database as Table } from 'lmdb'
 import type { PackedHeader } from './header.js'
+import { OpenGate } from './open_gate.js'
 
 /** Layout of the database; raised when a change cannot be read by older code. */
 export const FORMAT = 1
@@ -81,10 +82,17 @@ export interface Tables {
 }
 
 export interface Database {
-  env: RootDatabase
   tables: Tables
+  /**
+   * Runs a function as one transaction, together with others of this process that come at the same time.
+   * @returns what the function returned, once it is on disk
+   * @throws what the function throws, or why the commit failed (see commitFailure); nothing has happened then
+   */
+  commit<T>(change: () => T): Promise<T>
   /** Makes the next read see what other processes have committed since. */
   refresh(): void
+  /** Closes the environment, after the commits under way. */
+  close(): Promise<void>
 }
 
 /**
@@ -93,8 +101,23 @@ export interface Database {
  * @param mapSize bytes of address space, the database's greatest size
  * @throws {Error} if the directory cannot be used or holds a newer layout
  */
-export function openDatabase(directory: string, mapSize: number): Database {
+export async function openDatabase(directory: string, mapSize: number): Promise<Database> {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const gate = new OpenGate(join(directory, 'open.lock'))
+  const { env, tables } = await gate.opening(() => openEnvironment(directory, mapSize))
+  // Each batch of writes has a promise that nobody holds. When its commit fails, whoever waits for a transaction is told; this one must not end the process.
+  env.on('beforecommit', () =>
+    queueMicrotask(() => env.committed.then(undefined, (error) => void commitFailure(error))),
+  )
+  return {
+    tables,
+    commit: (change) => gate.commit(() => env.childTransaction(change)),
+    refresh: () => env.resetReadTxn(),
+    close: () => gate.closing(() => env.close()),
+  }
+}
+
+function openEnvironment(directory: string, mapSize: number): { env: RootDatabase; tables: Tables } {
   const env = open({
     path: join(directory, 'store.lmdb'),
     maxDbs: 16,
@@ -134,11 +157,7 @@ export function openDatabase(directory: string, mapSize: number): Database {
   } else if (format > FORMAT) {
     throw new Error(`${directory}: made by a newer version (layout ${format}, this one reads up to ${FORMAT})`)
   }
-  // Each batch of writes has a promise that nobody holds. When its commit fails, whoever waits for a transaction is told; this one must not end the process.
-  env.on('beforecommit', () =>
-    queueMicrotask(() => env.committed.then(undefined, (error) => void commitFailure(error))),
-  )
-  return { env, tables, refresh: () => env.resetReadTxn() }
+  return { env, tables }
 }
 
 /** Why a commit has failed (a full disk, mostly); any other error as it is. */

@@ -130,7 +130,7 @@ export async function recover(database: Database, spool: Spool, syncLog: SyncLog
       else await removeDirectory(database, spool, path)
     }
     await syncLog.sync()
-    await database.env.childTransaction(() => {
+    await database.commit(() => {
       intents.remove(key)
       for (const n of value.links.keys()) contents.remove([...key, n])
     })
@@ -149,7 +149,7 @@ export async function recover(database: Database, spool: Spool, syncLog: SyncLog
  */
 export async function removeDirectory(database: Database, spool: Spool, directory: string): Promise<void> {
   const { headers, uniqueids } = database.tables
-  const aside = await database.env.childTransaction(() => {
+  const aside = await database.commit(() => {
     const id = uniqueids.get(basename(directory))
     const packed = id === undefined ? undefined : headers.get(id)
     const inUse = packed !== undefined && spool.directory(unpackHeader(packed)) === directory

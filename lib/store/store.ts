@@ -75,15 +75,17 @@ export class MailStore {
   readonly #unfinished = new Set<Promise<void>>()
   #closed = false
 
-  private constructor(config: Config, log: Logger, replica: boolean) {
+  private constructor(
+    config: Config,
+    log: Logger,
+    database: Database,
+    partitions: Map<string, string>,
+    replica: boolean,
+  ) {
     this.config = config
     this.log = log
-    const partitions = config.partitions()
-    const fallback = config.string('defaultpartition')!
-    if (partitions.size === 0)
-      throw config.error('defaultpartition', `no partition is configured; add "partition-${fallback}: DIRECTORY"`)
     this.#spool = new Spool(partitions)
-    this.#database = openDatabase(join(config.directory, 'store'), config.size('store_map_size'))
+    this.#database = database
     this.#indexes = new IndexCache(this.#database)
     this.#intents = new Intents(this.#database)
     this.#syncLog = new SyncLog(config.directory, syncLogChannels(config, replica))
@@ -100,7 +102,12 @@ export class MailStore {
    * @throws {ConfigError} without a partition; the file system's error if its directories cannot be used
    */
   static async open(config: Config, log: Logger, { replica = false }: OpenOptions = {}): Promise<MailStore> {
-    const store = new MailStore(config, log, replica)
+    const partitions = config.partitions()
+    const fallback = config.string('defaultpartition')!
+    if (partitions.size === 0)
+      throw config.error('defaultpartition', `no partition is configured; add "partition-${fallback}: DIRECTORY"`)
+    const database = await openDatabase(join(config.directory, 'store'), config.size('store_map_size'))
+    const store = new MailStore(config, log, database, partitions, replica)
     await store.recover()
     return store
   }
@@ -121,13 +128,13 @@ export class MailStore {
     this.#spool.close()
     const nothing = { links: [], log: [], remove: [] }
     if (this.#intents.hasDone) {
-      const takenBack = this.#database.env.transaction(() => void this.#intents.put(nothing, []))
+      const takenBack = this.#database.commit(() => void this.#intents.put(nothing, []))
       // the next process takes them back
       await takenBack.catch(async (error) =>
         this.log.error(`closing: ${((await commitFailure(error)) as Error).message}`),
       )
     }
-    await this.#database.env.close()
+    await this.#database.close()
   }
 
   // mailboxes
@@ -308,7 +315,7 @@ export class MailStore {
     if (this.#settler.relief !== undefined) await this.#settler.relief
     let transaction!: StoreTransaction
     let sequence: number | undefined
-    const committed = this.#database.env.childTransaction(() => {
+    const committed = this.#database.commit(() => {
       transaction = new StoreTransaction(this.#database, this.#spool)
       const value = change(transaction)
       transaction.flush()

@@ -31,8 +31,8 @@ t.test('kill -9 of writers at any moment', async (t) => {
         else seen.add(Number(uid))
         if (--lines === 0) child.kill('SIGKILL')
       })
-      child.once('close', (_code, signal) =>
-        signal === 'SIGKILL' ? resolve() : reject(new Error(`the writer ended by itself: ${_code}`)),
+      child.once('close', (code, signal) =>
+        signal === 'SIGKILL' ? resolve() : reject(new Error(`the writer ended by itself: ${signal ?? code}`)),
       )
     })
   await Promise.all(

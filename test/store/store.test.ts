@@ -289,16 +289,16 @@ t.test('what was carried out is taken back: no intent and no bytes are left in t
     await store.write((txn) => txn.mustMailbox(id).append(record(uid), staged.path, undefined))
     store.unstage(staged)
   }
-  t.ok(rowsLeft(config) > 0, 'they stand in for the files at first')
+  t.ok((await rowsLeft(config)) > 0, 'they stand in for the files at first')
   await store.settled()
   await store.write(() => undefined)
-  t.equal(rowsLeft(config), 0)
+  t.equal(await rowsLeft(config), 0)
 })
 
-function rowsLeft(config: Config): number {
-  const { tables, env } = openDatabase(join(config.directory, 'store'), 2 ** 30)
-  const rows = [...tables.intents.getKeys({})].length + [...tables.contents.getKeys({})].length
-  void env.close()
+async function rowsLeft(config: Config): Promise<number> {
+  const database = await openDatabase(join(config.directory, 'store'), 2 ** 30)
+  const rows = [...database.tables.intents.getKeys({})].length + [...database.tables.contents.getKeys({})].length
+  await database.close()
   return rows
 }
 
@@ -345,10 +345,10 @@ t.test('a mailbox that comes back while its old directory is being removed keeps
   t.equal(String(await store.readMessage(store.mailboxById(back)!, 1)), 'new')
 
   // the same, told by the intent of a process that was killed
-  const { tables, env } = openDatabase(join(config.directory, 'store'), 2 ** 30)
+  const database = await openDatabase(join(config.directory, 'store'), 2 ** 30)
   const path = join(directory, 'spool/uuid/a/b/abcdef')
-  await tables.intents.put([999999999, 1, 1], { links: [], log: [], remove: [path] })
-  await env.close()
+  await database.tables.intents.put([999999999, 1, 1], { links: [], log: [], remove: [path] })
+  await database.close()
   store.refresh()
   t.equal(await store.recover(), 1)
   t.equal(String(await store.readMessage(store.mailboxById(back)!, 1)), 'new')
@@ -366,9 +366,9 @@ t.test('a store opens though something of its recovery cannot be done; later it 
   const { store, config, directory } = await storeFixture(t)
   await make(store, 'user.alice')
   await store.settled()
-  const { tables, env } = openDatabase(join(config.directory, 'store'), 2 ** 30)
-  await tables.intents.put([999999999, 1, 1], { links: [], log: ['MAILBOX user.alice'], remove: [] })
-  await env.close()
+  const database = await openDatabase(join(config.directory, 'store'), 2 ** 30)
+  await database.tables.intents.put([999999999, 1, 1], { links: [], log: ['MAILBOX user.alice'], remove: [] })
+  await database.close()
   const log = join(directory, 'conf/sync/log')
   rmSync(log, { force: true })
   mkdirSync(log, { recursive: true })
@@ -414,13 +414,13 @@ t.test('recovery brings back the files of messages, but not of those that were e
   const path = join(directory, 'spool/uuid/a/b/abcdef')
   for (const uid of uids) rmSync(join(path, `${uid}.`), { force: true })
   // a process that was killed before it took its intent back
-  const { tables, env } = openDatabase(join(config.directory, 'store'), 2 ** 30)
-  await env.transaction(() => {
+  const database = await openDatabase(join(config.directory, 'store'), 2 ** 30)
+  await database.commit(() => {
     const links = uids.map((uid): [number, number, string] => [id, uid, ''])
-    tables.intents.put([999999999, 1, 1], { links, log: [], remove: [] })
-    for (const n of uids.keys()) tables.contents.put([999999999, 1, 1, n], bytes)
+    database.tables.intents.put([999999999, 1, 1], { links, log: [], remove: [] })
+    for (const n of uids.keys()) database.tables.contents.put([999999999, 1, 1, n], bytes)
   })
-  await env.close()
+  await database.close()
   store.refresh()
   t.equal(await store.recover(), 1)
   const there = uids.filter((uid) => existsSync(join(path, `${uid}.`)))
