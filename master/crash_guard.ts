@@ -1,6 +1,6 @@
 /**
  * Gives up on a service whose processes die before they serve anyone: five failures in READY state, none more than 10 s after the one
- * before (Cyrus 3.6.1). Decides only.
+ * before (Cyrus 3.6.1). A babysat service gets another try after a pause (as in newer Cyrus). Decides only.
  */
 
 /** Failures in a row that are too many. */
@@ -27,6 +27,12 @@ export class CrashGuard {
   /** Failures of the present row. */
   get failures(): number {
     return this.#failures
+  }
+
+  /** One more try after a pause: a failure within the window is again one too many. */
+  relent(now: number): void {
+    this.#failures = MOST_FAILURES - 1
+    this.#lastAt = now
   }
 
   /** Starts afresh, after a SIGHUP. */

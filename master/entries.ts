@@ -4,8 +4,8 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigError } from '../lib/config/config.js'
+import type { CyrusConf, Entry, SectionName } from '../lib/config/cyrus_conf.js'
 import { type CronTime, parseCronTime, timeOfDay } from './cron_time.js'
-import type { CyrusConf, Entry, SectionName } from './cyrus_conf.js'
 
 /** A command: the program's absolute path and the words of `cmd`, the first as written. */
 export interface Command {

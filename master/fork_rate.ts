@@ -21,6 +21,11 @@ export class ForkRate {
    * @param limit forks a second, 0 for no limit (`maxforkrate`)
    */
   allows(limit: number, now: number): boolean {
+    return limit === 0 || Math.floor(this.perSecond(now)) < limit
+  }
+
+  /** The average as it is now. */
+  perSecond(now: number): number {
     const seconds = (now - this.#updatedAt) / 1000
     if (seconds > 0) {
       const decay = 0.5 ** seconds
@@ -28,7 +33,7 @@ export class ForkRate {
       this.#forksSinceUpdate = 0
       this.#updatedAt = now
     }
-    return limit === 0 || Math.floor(this.#forksPerSecond) < limit
+    return this.#forksPerSecond
   }
 
   /** A process was forked. */

@@ -7,7 +7,9 @@ import { existsSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Config, ConfigError } from '../lib/config/config.js'
+import { readCyrusConf } from '../lib/config/cyrus_conf.js'
 import { duplicateTo, exitWithoutThreads } from '../lib/os/fd.js'
+import { setProcessTitle } from '../lib/os/title.js'
 import { leadProcessGroup } from '../lib/os/user.js'
 import { detachOutput, inBackground, readyInBackground, startInBackground } from '../lib/process/background.js'
 import { becomeCyrusUser, NoSuchUserError } from '../lib/process/cyrus_user.js'
@@ -17,13 +19,14 @@ import { type Logger, openLog } from '../lib/process/log.js'
 import { UUID_VARIABLE } from '../lib/process/message_uuid.js'
 import { cyrusVersion } from '../lib/process/version.js'
 import { type MasterOptions, parseCommandLine, USAGE } from './command_line.js'
-import { readCyrusConf } from './cyrus_conf.js'
 import { type MasterConf, readEntries } from './entries.js'
 import type { ChildOutput } from './launch.js'
+import { BindError } from './open_service.js'
 import { PidFile, PidFileError, takeStartLock } from './pid_file.js'
 import { ReadyFile, ReadyFileError } from './ready_file.js'
+import { Reporting } from './reporting.js'
 import { runStartSection, StartError, withAdopted } from './start_section.js'
-import { BindError, Supervisor } from './supervisor.js'
+import { Supervisor } from './supervisor.js'
 import { UuidStateError } from './uuid_prefixes.js'
 import { WaitDaemonError } from './wait_daemons.js'
 
@@ -89,7 +92,7 @@ async function serve(options: MasterOptions, logOpened: (log: Logger) => void): 
 
   const output = childOutput(options)
   if (detach === undefined && process.stdin.isTTY !== true) leadProcessGroup()
-  process.title = 'master'
+  setProcessTitle(['master', ...process.argv.slice(2)].join(' '), 'master')
   // what only master gives out, per process
   for (const name of ['CYRUS_SERVICE', 'CYRUS_ID', 'CYRUS_ISDAEMON', UUID_VARIABLE]) delete process.env[name]
   if (output !== 'ignore') process.env.CYRUS_LOG_STDERR = '1'
@@ -106,6 +109,7 @@ async function serve(options: MasterOptions, logOpened: (log: Logger) => void): 
   if (existsSync(cores)) process.chdir(cores)
   log.debug('process started')
 
+  const reporting = new Reporting(config, () => supervisor.services(), log)
   const adopted = await runStartSection(conf.start, { cyrusConf: options.cyrusConf, output, log })
   const supervisor = new Supervisor({
     config,
@@ -122,6 +126,7 @@ async function serve(options: MasterOptions, logOpened: (log: Logger) => void): 
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
     process.on(signal, () => {
       void supervisor.shutdown(signal).then(() => {
+        reporting.stop()
         readyFile.remove()
         process.exit(Exit.Ok)
       })
@@ -141,6 +146,7 @@ async function serve(options: MasterOptions, logOpened: (log: Logger) => void): 
   pidFile.announce()
   log.notice('ready for work')
   supervisor.run(conf.events)
+  void reporting.start()
   if (detach !== undefined) detach()
   else if (output === 'ignore' && !foreground) detachOutput()
   // Sockets, children and the poller come and go; only a signal ends master.

@@ -6,6 +6,7 @@ import { closeSync } from 'node:fs'
 import { type Address, boundPort, listenSocket, SystemError, shutdownSocket } from '../lib/os/socket.js'
 import type { Counters } from './child_table.js'
 import { CrashGuard } from './crash_guard.js'
+import { CrowdGuard } from './crowding.js'
 import type { DaemonEntry, ServiceEntry } from './entries.js'
 import { ForkRate } from './fork_rate.js'
 import type { StatusPipe } from './status_pipe.js'
@@ -15,14 +16,21 @@ export class ServiceSocket implements Counters {
   active = 0
   connections = 0
   forks = 0
+  /** most children alive at once */
+  greatest = 0
+  /** children that failed in READY state */
+  failures = 0
+  /** times that a connection waited with nobody ready for it */
+  acceptWaits = 0
   readonly forkRate: ForkRate
   readonly crashGuard = new CrashGuard()
+  readonly crowdGuard = new CrowdGuard()
   /** false once the entry is gone, or has failed too often: no process is started any more */
   enabled = true
   /** true once a reload has taken the entry out of cyrus.conf: forgotten when the last process is gone */
   dropped = false
   /** no process is started before this moment (ms, monotonic), after failures */
-  heldUntil = 0
+  heldUntil = Number.NEGATIVE_INFINITY
 
   /**
    * @param entry replaced at a reload
@@ -64,9 +72,10 @@ export function openListener(
   address: Address,
   datagram: boolean,
   backlog: number,
+  tos: number,
 ): { fd: number; problem?: undefined } | { problem: string } {
   try {
-    return { fd: listenSocket(address, { datagram, backlog }) }
+    return { fd: listenSocket(address, { datagram, backlog, tos }) }
   } catch (error) {
     return { problem: error instanceof SystemError ? error.reason : (error as Error).message }
   }

@@ -21,3 +21,8 @@ export function missing({ ready, active, enabled, entry }: Staffing): number {
 export function wantsConnections({ ready, active, enabled, entry }: Staffing): boolean {
   return enabled && ready === 0 && active < entry.maxchild
 }
+
+/** Whether connections have to wait for a process to become free: all are busy, and there may be no more. */
+export function isFull({ ready, active, enabled, entry }: Staffing): boolean {
+  return enabled && ready === 0 && active >= entry.maxchild
+}

@@ -6,23 +6,25 @@
  * watch: those that a connection may wait on and nobody is ready to take it. So an idle master sleeps.
  */
 import type { ChildProcess } from 'node:child_process'
+import { rm } from 'node:fs'
 import type { Config } from '../lib/config/config.js'
-import { Poller } from '../lib/os/poll.js'
+import { Poller, readableNow } from '../lib/os/poll.js'
 import { leadsProcessGroup } from '../lib/os/user.js'
 import { Exit } from '../lib/process/exit_status.js'
 import type { Logger } from '../lib/process/log.js'
 import { UUID_VARIABLE } from '../lib/process/message_uuid.js'
+import { procDirectory } from '../lib/process/proc_entry.js'
 import { ChildTable } from './child_table.js'
-import { FAILURE_WINDOW } from './crash_guard.js'
+import { FAILURE_WINDOW, MOST_FAILURES } from './crash_guard.js'
+import { CROWDED_AFTER } from './crowding.js'
 import type { DaemonEntry, EventEntry, MasterConf, ServiceEntry } from './entries.js'
 import { EventSchedule } from './event_schedule.js'
 import { HOLD_BACK } from './fork_rate.js'
 import { type ChildOutput, launch } from './launch.js'
-import { resolveListen } from './listen_address.js'
+import { openService } from './open_service.js'
 import { planReload } from './reload_plan.js'
-import { openListener, ServiceSocket } from './service_socket.js'
-import { missing, wantsConnections } from './spawn_policy.js'
-import { StatusPipe } from './status_pipe.js'
+import { ServiceSocket } from './service_socket.js'
+import { isFull, missing, wantsConnections } from './spawn_policy.js'
 import { UuidPrefixes } from './uuid_prefixes.js'
 import { startWaitDaemon, stopWaitDaemons } from './wait_daemons.js'
 
@@ -31,6 +33,9 @@ const NULL_PREFIX = '0'.repeat(24)
 
 /** How long children may take to heed SIGHUP before the log mentions them, in ms. */
 const RELOAD_PATIENCE = 30_000
+
+/** A babysat service that has kept running for so long after a pause is told of anew when it fails, in ms. */
+const TOLD_AGAIN = 60_000
 
 export interface SupervisorOptions {
   readonly config: Config
@@ -42,9 +47,6 @@ export interface SupervisorOptions {
   readonly reread: () => MasterConf
 }
 
-/** A listener that cannot be bound, with `master_bind_errors_fatal`. Exit status 71. */
-export class BindError extends Error {}
-
 export class Supervisor {
   readonly #options: SupervisorOptions
   readonly #log: Logger
@@ -52,6 +54,7 @@ export class Supervisor {
   readonly #processes = new Map<number, ChildProcess>()
   /** children told by a reload to go; one that was too young to heed SIGHUP dies of it, which is no fault of its own */
   readonly #recycled = new Set<number>()
+  readonly #procDirectory: string
   readonly #poller = new Poller()
   readonly #events = new EventSchedule()
   #uuids: UuidPrefixes | undefined
@@ -66,10 +69,12 @@ export class Supervisor {
   #holdTimer: NodeJS.Timeout | undefined
   #eventTimer: NodeJS.Timeout | undefined
   #sweepTimer: NodeJS.Timeout | undefined
+  #crowdTimer: NodeJS.Timeout | undefined
 
   constructor(options: SupervisorOptions) {
     this.#options = options
     this.#log = options.log
+    this.#procDirectory = procDirectory(options.config)
     this.#children = new ChildTable((severity, message) => this.#log[severity](message))
   }
 
@@ -79,7 +84,7 @@ export class Supervisor {
    */
   async open(conf: MasterConf): Promise<void> {
     await this.#prepareUuids(conf)
-    for (const entry of conf.services) this.#services.push(...(await this.#listen(entry, true)))
+    for (const entry of conf.services) this.#services.push(...(await this.#openService(entry, true)))
     for (const entry of conf.daemons) this.#addDaemon(entry)
   }
 
@@ -108,6 +113,11 @@ export class Supervisor {
     void this.#watchSockets()
   }
 
+  /** Every service and daemon with its counters. */
+  services(): readonly ServiceSocket[] {
+    return [...this.#services, ...this.#waitDaemons]
+  }
+
   /** SIGHUP: reads cyrus.conf again. An error in it is logged, and everything stays as it was. */
   reload(): Promise<void> {
     this.#log.notice('got SIGHUP')
@@ -127,42 +137,19 @@ export class Supervisor {
 
   // Sockets
 
-  /** The sockets of an entry: one for each address, numbered. None, with a line in the log, disables the service. */
-  async #listen(entry: ServiceEntry, atStart: boolean): Promise<ServiceSocket[]> {
-    const { log, backlog, config } = this.#options
-    const resolved = await resolveListen(entry.listen, entry.proto)
-    if (resolved.problem !== undefined) {
-      log.error(`${resolved.problem}, disabling ${entry.name}`)
-      return []
-    }
-    const sockets: ServiceSocket[] = []
-    let lastProblem = ''
-    for (const address of resolved.addresses) {
-      const where = address.family === 'unix' ? address.path : `${address.host} port ${address.port}`
-      const opened = openListener(address, resolved.datagram, backlog)
-      if (opened.problem !== undefined) {
-        lastProblem = opened.problem
-        if (address.family !== 'ipv6' || resolved.addresses.length === 1) {
-          log.error(`unable to open ${entry.name}/${address.family} socket on ${where}: ${opened.problem}`)
-        } else log.debug(`${entry.name}: no socket on ${where}: ${opened.problem}`)
-        if (atStart && config.switch('master_bind_errors_fatal')) {
-          throw new BindError(`cannot open ${entry.name}/${address.family} socket on ${where}: ${opened.problem}`)
-        }
-        continue
-      }
-      const status = new StatusPipe(
-        (message, pid) => {
-          this.#children.record(socket, message, pid, performance.now())
-          this.#sweepLater()
-          this.#attend()
-        },
-        (error) => log.error(`status pipe of ${entry.name}: ${error.message}`),
-      )
-      const socket = new ServiceSocket(entry, sockets.length, address.family, opened.fd, status, performance.now())
-      sockets.push(socket)
-    }
-    if (sockets.length === 0) log.error(`unable to create ${entry.name} listener socket: ${lastProblem}`)
-    return sockets
+  #openService(entry: ServiceEntry, atStart: boolean): Promise<ServiceSocket[]> {
+    const { config, log, backlog } = this.#options
+    return openService(entry, {
+      config,
+      log,
+      backlog,
+      atStart,
+      onRecord: (socket, message, pid) => {
+        this.#children.record(socket, message, pid, performance.now())
+        this.#sweepLater()
+        this.#attend()
+      },
+    })
   }
 
   #addDaemon(entry: DaemonEntry): void {
@@ -185,7 +172,10 @@ export class Supervisor {
       }
       for (const fd of readable) {
         const service = this.#services.find((candidate) => candidate.fd === fd)
-        if (service !== undefined && wantsConnections(service) && this.#mayFork(service)) this.#spawn(service)
+        if (service !== undefined && wantsConnections(service) && this.#mayFork(service)) {
+          service.acceptWaits++
+          this.#spawn(service)
+        }
       }
       this.#attendNow()
     }
@@ -212,11 +202,35 @@ export class Supervisor {
       }
     }
     this.#forgetGone()
+    this.#watchCrowds()
     const watch = this.#services.filter((service) => service.fd !== undefined && wantsConnections(service))
     const fds = new Set(watch.filter((service) => this.#mayFork(service)).map((service) => service.fd!))
     if (fds.size !== this.#watched.size || [...fds].some((fd) => !this.#watched.has(fd))) {
       this.#watched = fds
       this.#poller.wake()
+    }
+  }
+
+  /** Looks now and then at sockets whose service has no process left for them. */
+  #watchCrowds(): void {
+    if (this.#crowdTimer !== undefined || !this.#services.some(isFull)) return
+    this.#crowdTimer = setTimeout(() => {
+      this.#crowdTimer = undefined
+      for (const service of this.#services) this.#lookAtCrowd(service)
+      this.#watchCrowds()
+    }, CROWDED_AFTER / 2)
+  }
+
+  #lookAtCrowd(service: ServiceSocket): void {
+    const { entry, fd, label } = service
+    const waiting = fd !== undefined && isFull(service) && readableNow([fd]).length > 0
+    const seen = service.crowdGuard.look(waiting, performance.now())
+    if (seen === 'begun') service.acceptWaits++
+    else if (seen === 'tell') {
+      this.#log.warning(
+        `service ${label} has all the processes it may have (maxchild=${entry.maxchild}), all are busy, and clients wait: ` +
+          `\`cyr_info proc\` tells who they serve; raise maxchild (or ${entry.name}_service_connections) and send SIGHUP if that is as it should be`,
+      )
     }
   }
 
@@ -289,7 +303,8 @@ export class Supervisor {
         this.#log.error(`can't start a process for ${what}: ${error.message}`)
         if (service !== undefined) {
           service.heldUntil = performance.now() + 1000
-          this.#countFailure(service)
+          service.failures++
+          this.#countFailure(service, `could not be started (${error.message})`)
         }
         this.#attend()
       })
@@ -300,6 +315,7 @@ export class Supervisor {
     if (service !== undefined) service.forks++
     this.#processes.set(pid, child)
     this.#children.forked(pid, service, what)
+    if (service !== undefined) service.greatest = Math.max(service.greatest, service.active)
     this.#log.debug(`started ${what} pid ${pid}`)
   }
 
@@ -310,6 +326,9 @@ export class Supervisor {
     if (ended === undefined) return
     const { child, was } = ended
     const recycled = this.#recycled.delete(pid) && signal === 'SIGHUP'
+    // one that did not end by itself has left its line in proc/
+    if (signal !== null && child.service !== undefined)
+      rm(`${this.#procDirectory}/${pid}`, { force: true }, () => undefined)
     const asTold = recycled || (signal === 'SIGTERM' && this.#stopping !== undefined)
     const killed = signal !== null || code === Exit.TempFail
     if (asTold) this.#log.debug(`process ${child.what} pid ${pid} ended by ${signal}`)
@@ -320,28 +339,36 @@ export class Supervisor {
     const failed = !asTold && (signal !== null || (code !== 0 && !killed))
     if (failed && was === 'ready' && child.service !== undefined && this.#stopping === undefined) {
       this.#log.warning(`service ${child.what} pid ${pid} in READY state: terminated abnormally`)
+      child.service.failures++
       // A process with several slots is ready while it serves: for Cyrus it would be BUSY, which is no failure to start.
-      if (!child.served) this.#countFailure(child.service)
+      if (!child.served)
+        this.#countFailure(child.service, signal === null ? `exited with ${code}` : `died of ${signal}`)
     }
     if (this.#stopping !== undefined) {
       if (this.#services.every(({ active }) => active === 0)) this.#servicesGone?.()
     } else this.#attend()
   }
 
-  /** One more process that died before it served anyone. */
-  #countFailure(service: ServiceSocket): void {
+  /** One more process that died before it served anyone. @param how the last one ended */
+  #countFailure(service: ServiceSocket, how: string): void {
+    const { entry, label } = service
+    const first = service.crashGuard.failures < MOST_FAILURES
     if (!service.crashGuard.failed(performance.now()) || !service.enabled) return
-    if (service.entry.kind === 'daemon' && service.entry.wait) {
-      this.#log.error(`ERROR: daemon ${service.label} is repeatedly failing`)
-    } else if (service.entry.babysit) {
-      this.#log.error(
-        `ERROR: too many failures for service ${service.label}, disabling for ${FAILURE_WINDOW / 1000} seconds`,
-      )
+    const what = `${MOST_FAILURES} processes in a row ${how} before they served anyone`
+    const advice = `look for lines of ${entry.name} in this log, or run its command by hand: ${entry.command.argv.join(' ')}`
+    if (entry.kind === 'daemon' && entry.wait) {
+      if (first) this.#log.error(`ERROR: daemon ${label} is repeatedly failing: ${advice}`)
+    } else if (entry.babysit) {
+      const text = `too many failures for service ${label}, disabling for ${FAILURE_WINDOW / 1000} seconds`
+      if (performance.now() - service.heldUntil > TOLD_AGAIN)
+        this.#log.error(`ERROR: ${text}, again and again: ${what}; ${advice}`)
+      else this.#log.debug(text)
       service.heldUntil = performance.now() + FAILURE_WINDOW
-      service.crashGuard.reset()
+      service.crashGuard.relent(service.heldUntil)
       setTimeout(() => this.#attend(), FAILURE_WINDOW + 1).unref()
     } else {
-      this.#log.error(`ERROR: too many failures for service ${service.label}, disabling until next SIGHUP`)
+      const text = `too many failures for service ${label}, disabling until next SIGHUP`
+      this.#log.error(`ERROR: ${text}: ${what}; ${advice}, then \`kill -HUP ${process.pid}\``)
       service.enabled = false
       service.closeSocket(false)
     }
@@ -392,7 +419,8 @@ export class Supervisor {
       service.entry = entry
       service.enabled = true
       service.crashGuard.reset()
-      service.heldUntil = 0
+      service.crowdGuard.reset()
+      service.heldUntil = Number.NEGATIVE_INFINITY
     }
     // Old sockets go first: a new one may want their address.
     for (const service of plan.dropped) {
@@ -400,7 +428,7 @@ export class Supervisor {
       service.dropped = true
       service.closeSocket(true)
     }
-    for (const entry of plan.newServices) this.#services.push(...(await this.#listen(entry, false)))
+    for (const entry of plan.newServices) this.#services.push(...(await this.#openService(entry, false)))
     for (const entry of plan.newDaemons) this.#addDaemon(entry)
     for (const child of this.#children.values()) {
       if (child.state === 'dead' || child.service === undefined) continue
@@ -425,7 +453,7 @@ export class Supervisor {
   async #shutdown(signal: string): Promise<void> {
     this.#log.notice(`attempting clean shutdown on ${signal}`)
     this.#running = false
-    for (const timer of [this.#holdTimer, this.#eventTimer]) clearTimeout(timer)
+    for (const timer of [this.#holdTimer, this.#eventTimer, this.#crowdTimer]) clearTimeout(timer)
     this.#poller.close()
     const gone = new Promise<void>((resolve) => {
       this.#servicesGone = resolve

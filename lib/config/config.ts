@@ -127,6 +127,11 @@ export class Config {
     return this.#raw.get(name.toLowerCase())?.value
   }
 
+  /** Everything that the file sets, in its order; a service's overrides in place of what they override. */
+  settings(): readonly { readonly name: string; readonly value: string }[] {
+    return [...this.#raw].map(([name, { value }]) => ({ name, value }))
+  }
+
   /** An error that blames the line on which an option stands. */
   error(name: string, problem: string): ConfigError {
     const setting = this.#raw.get(name.toLowerCase())

@@ -119,6 +119,12 @@ const TABLE: readonly Option[] = [
     max: 255,
     none: -1,
   }),
+  string('qosmarking', 'cs0', 'DiffServ code point with which master marks the services’ sockets.', {
+    values: [
+      ...['ef', 'cs0', 'cs1', 'cs2', 'cs3', 'cs4', 'cs5', 'cs6', 'cs7', 'af11', 'af12', 'af13', 'af21', 'af22', 'af23'],
+      ...['af31', 'af32', 'af33', 'af41', 'af42', 'af43'],
+    ],
+  }),
   toggle('master_bind_errors_fatal', false, 'Whether master gives up when it cannot bind a listener at start.'),
   string(
     'master_ready_file',
@@ -126,6 +132,19 @@ const TABLE: readonly Option[] = [
     'File that is there while master is ready for work; {configdirectory}/master.ready if unset.',
   ),
   string('master_pid_file', undefined, 'File in which master keeps its process id.'),
+  toggle(
+    'prometheus_enabled',
+    true,
+    'Whether master writes its figures for each service to master.txt in `prometheus_stats_dir`. (Cyrus 3.6.1 writes nothing unless it is on.)',
+  ),
+  string('prometheus_stats_dir', undefined, 'Directory of that file; {configdirectory}/stats if unset.'),
+  duration('prometheus_update_freq', 10, 's', 'How often that file is brought up to date; at least 1 s.'),
+  string(
+    'prometheus_listen',
+    undefined,
+    'Where master serves the same figures over HTTP, at /metrics: `[host:]port` or a UNIX socket’s path; without host only this machine can ask. Unset: nowhere.',
+    { since: 'cyrus-ts' },
+  ),
   toggle('debug', false, 'Whether debug messages are logged.'),
   string('debug_command', undefined, 'Command started for a service with -D; %s is the program, %d the process id.'),
 

@@ -57,3 +57,27 @@ export function parseSize(text: string, unit: SizeUnit): number | undefined {
   const value = Number(match[1]) * factor
   return Number.isSafeInteger(value) ? value : undefined
 }
+
+/** @returns a duration as imapd.conf takes it, in the largest unit that divides it: `90` → `90s`, `120` → `2m` */
+export function formatDuration(seconds: number): string {
+  for (const [unit, length] of [
+    ['d', 86400],
+    ['h', 3600],
+    ['m', 60],
+  ] as const) {
+    if (seconds !== 0 && seconds % length === 0) return `${seconds / length}${unit}`
+  }
+  return `${seconds}s`
+}
+
+/** @returns a size as imapd.conf takes it, in the largest unit that divides it */
+export function formatSize(bytes: number): string {
+  for (const [unit, length] of [
+    ['g', 1024 ** 3],
+    ['m', 1024 ** 2],
+    ['k', 1024],
+  ] as const) {
+    if (bytes !== 0 && bytes % length === 0) return `${bytes / length}${unit}`
+  }
+  return String(bytes)
+}

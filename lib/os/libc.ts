@@ -52,6 +52,8 @@ export const native = {
   getpgrp: bind<[]>('int getpgrp()'),
   strerror: bind<[number], string>('const char *strerror(int)'),
   prctl: bind<[number, 'unsigned long', number]>('int prctl(int, ...)'),
+  /** prctl with a text as second argument */
+  prctlText: bind<[number, string]>('int prctl(int, const char *)'),
   capset: bind<[Buffer, Buffer]>('int capset(void *, const void *)'),
   getpwnam: bind<[string], bigint | null>('void *getpwnam(const char *)'),
   getgrnam: bind<[string], bigint | null>('void *getgrnam(const char *)'),

@@ -75,3 +75,15 @@ export function openLog(options: { config?: LogConfig; service: string; foregrou
   }
   return logger
 }
+
+/** A conversation's log: the id by which its lines are found again stands at the end of each, unless the line has it already. */
+export function sessionLog(log: Logger, id: string): Logger {
+  const marked = (message: string): string => (message.includes(id) ? message : `${message} SESSIONID=<${id}>`)
+  return {
+    debug: (message) => log.debug(marked(message)),
+    info: (message) => log.info(marked(message)),
+    notice: (message) => log.notice(marked(message)),
+    warning: (message) => log.warning(marked(message)),
+    error: (message) => log.error(marked(message)),
+  }
+}

@@ -15,12 +15,13 @@ import { hostname } from 'node:os'
 import { Config, ConfigError } from '../config/config.js'
 import { exitWithoutThreads, isOpen, setCloseOnExec } from '../os/fd.js'
 import { socketKind, socketPair } from '../os/socket.js'
+import { setProcessTitle } from '../os/title.js'
 import { AcceptGate, openAcceptLock } from './accept_gate.js'
 import { Exit } from './exit_status.js'
 import { UsageError } from './getopt.js'
-import { type Logger, openLog } from './log.js'
+import { type Logger, openLog, sessionLog } from './log.js'
 import { MessageUuids, UUID_VARIABLE } from './message_uuid.js'
-import { ProcEntry } from './proc_entry.js'
+import { ProcEntry, procDirectory } from './proc_entry.js'
 import { parseServiceOptions, reuseLimitFor, type ServiceOptions } from './service_options.js'
 import { newSessionId } from './session_id.js'
 import { Slots } from './slots.js'
@@ -75,6 +76,10 @@ export interface ServiceSession {
   setUser(user: string): void
   /** shown in proc/ */
   setMailbox(name: string): void
+  /** shown in proc/: what the client has asked for, in a word or two */
+  setCommand(command: string): void
+  /** the process's log; its lines end with the session's id */
+  readonly log: Logger
   /** aborted on SIGTERM: say goodbye and leave at the next safe point */
   readonly stopping: AbortSignal
 }
@@ -154,7 +159,9 @@ class Service {
       uuids: new MessageUuids(process.env[UUID_VARIABLE]),
       onStop: (fn) => this.#stops.push(fn),
     })
-    this.#proc = new ProcEntry(config.string('proc_path') ?? `${config.directory}/proc`, service, this.#log)
+    this.#proc = new ProcEntry(procDirectory(config), service, this.#log, (title) =>
+      setProcessTitle(title, this.#definition.program),
+    )
     this.#sessionName = config.string('syslog_prefix') || config.string('servername') || hostname()
     if (options.stdio) this.#serveStdio()
     else if (this.#leaving === undefined) await this.#serve(config, service, id, options)
@@ -169,7 +176,7 @@ class Service {
       const config = Config.load(options.configPath, { service, warn: (message) => warnings.push(message) })
       this.#log = openLog({ config, service, foreground })
       for (const warning of warnings) this.#log.warning(warning)
-      process.title = `${this.#definition.program}: ${service}`
+      setProcessTitle([this.#definition.program, ...process.argv.slice(2)].join(' '), this.#definition.program)
       process.umask(Number.parseInt(config.string('umask') ?? '077', 8) & 0o777)
       const slots = config.int('service_connections') || (this.#definition.connections ?? 100)
       this.#slots = new Slots(slots, options.stdio ? 1 : reuseLimitFor(options, slots))
@@ -241,20 +248,23 @@ class Service {
     this.#sockets.add(socket)
     // A peer may vanish at any time; the handler sees the end of the stream.
     socket.on('error', (error) => this.#log.debug(`connection: ${error.message}`))
-    const client = socket.remoteAddress ?? '[unix socket]'
+    const client = socket.remoteAddress === undefined ? '[unix socket]' : `[${socket.remoteAddress}]`
+    const id = newSessionId(this.#sessionName)
     const proc = this.#proc!
     proc.add(socket, client)
     const session: ServiceSession = {
-      id: newSessionId(this.#sessionName),
+      id,
       setUser: (user) => proc.update(socket, { user }),
       setMailbox: (mailbox) => proc.update(socket, { mailbox }),
+      setCommand: (command) => proc.update(socket, { command }),
+      log: sessionLog(this.#log, id),
       stopping: this.#stopping.signal,
     }
-    this.#log.debug(`accepted connection from ${client}`)
+    session.log.debug(`accepted connection from ${client}`)
     try {
       await this.#handler!(socket, session)
     } catch (error) {
-      this.#log.error(`session ${session.id} from ${client}: ${error instanceof Error ? error.stack : String(error)}`)
+      session.log.error(`connection from ${client}: ${error instanceof Error ? error.stack : String(error)}`)
     }
     if (!socket.destroyed) {
       const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))

@@ -43,7 +43,7 @@ runService({
         try {
           await connection.startTls(imapd.tls!.settings, 'server')
         } catch (error) {
-          log.info(`imaps: ${connection.remote}: ${(error as Error).message}`)
+          service.log.info(`imaps: ${connection.remote}: ${(error as Error).message}`)
           return
         }
       }

@@ -107,6 +107,7 @@ export class Session {
 
   /** Leaves the selected mailbox, if any. */
   deselect(): void {
+    if (this.selected !== undefined) this.service.setMailbox('')
     this.selected = undefined
   }
 
@@ -171,6 +172,7 @@ export class Session {
       return
     }
     args.command = (uid ? 'UID ' : '') + name.charAt(0) + name.slice(1).toLowerCase()
+    this.service.setCommand(args.command)
     await this.#execute(command, args, { session: this, uid, tag })
   }
 
@@ -190,9 +192,7 @@ export class Session {
       }
       const answer = answerFor(error)
       if (!answer) {
-        this.imapd.log.error(
-          `session ${this.service.id}: ${command.name}: ${error instanceof Error ? error.stack : String(error)}`,
-        )
+        this.service.log.error(`${command.name}: ${error instanceof Error ? error.stack : String(error)}`)
       }
       this.#sync(command, context)
       if (answer?.status === 'BAD') this.#bad(context.tag, answer.text)

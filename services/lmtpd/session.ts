@@ -374,7 +374,9 @@ export class LmtpSession {
         return connection.write('235 2.7.0 Authenticated!\r\n')
       }
       if (step.state === 'failed') {
-        log.notice(`badlogin: ${connection.remote} ${mechanism.name} ${step.claimed ?? ''} ${step.reason}`)
+        log.notice(
+          `badlogin: ${connection.remote} ${mechanism.name} ${step.claimed ?? ''} ${step.reason} SESSIONID=<${this.#sessionId}>`,
+        )
         return connection.write('535 5.7.8 authentication failure\r\n')
       }
       connection.write(`334 ${step.challenge.toString('base64')}\r\n`)

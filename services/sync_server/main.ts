@@ -29,7 +29,7 @@ runService({
       serveReplication(new Connection(socket, { idleTimeout }), {
         config,
         store,
-        log,
+        log: session.log,
         protectedOutside,
         tls,
         setUser: (user) => session.setUser(user),

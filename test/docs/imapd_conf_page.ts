@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { OPTIONS, type Option } from '../../lib/config/options.js'
+import { formatDuration, formatSize } from '../../lib/config/values.js'
 import { ROOT } from '../lab/software.js'
 
 export const PAGE = join(ROOT, 'docs/imapd.conf.5.md')
@@ -38,31 +39,9 @@ Partitions are declared by \`partition-NAME: /absolute/path\`. Options of Cyrus 
 function defaultOf(option: Option): string {
   if (option.default === undefined) return 'none'
   if (option.type === 'switch') return option.default ? 'yes' : 'no'
-  if (option.type === 'duration') return duration(option.default)
-  if (option.type === 'size') return size(option.default)
+  if (option.type === 'duration') return formatDuration(option.default)
+  if (option.type === 'size') return formatSize(option.default)
   return option.default === '' ? 'empty' : String(option.default)
-}
-
-function duration(seconds: number): string {
-  for (const [unit, length] of [
-    ['d', 86400],
-    ['h', 3600],
-    ['m', 60],
-  ] as const) {
-    if (seconds !== 0 && seconds % length === 0) return `${seconds / length}${unit}`
-  }
-  return `${seconds}s`
-}
-
-function size(bytes: number): string {
-  for (const [unit, length] of [
-    ['g', 1024 ** 3],
-    ['m', 1024 ** 2],
-    ['k', 1024],
-  ] as const) {
-    if (bytes !== 0 && bytes % length === 0) return `${bytes / length}${unit}`
-  }
-  return String(bytes)
 }
 
 function typeOf(option: Option): string {

@@ -65,6 +65,8 @@ ${extra}`,
       id: newSessionId('test'),
       setUser: quiet,
       setMailbox: quiet,
+      setCommand: quiet,
+      log,
       stopping: stopping.signal,
     })
     const run = session.run().catch((error: Error) => void errors.push(error.stack ?? error.message))

@@ -225,7 +225,7 @@ export class Instance {
     return this.#process?.pid ?? 0
   }
 
-  /** Processes that this instance runs, or has left behind, master excepted, whose command line or title holds a text: `sync_client`. */
+  /** Processes that this instance runs, or has left behind, master excepted, whose name or command line holds a text: `sync_client`. */
   processes(text: string): number[] {
     const pid = this.#session
     return readdirSync('/proc')
@@ -236,9 +236,9 @@ export class Instance {
           const stat = readFileSync(`/proc/${each}/stat`, 'latin1')
           // master began a session; all it starts, and what they leave in the background, is in it
           const [state, , , session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-          return (
-            state !== 'Z' && Number(session) === pid && readFileSync(`/proc/${each}/cmdline`, 'utf8').includes(text)
-          )
+          const name = (): string =>
+            readFileSync(`/proc/${each}/comm`, 'utf8') + readFileSync(`/proc/${each}/cmdline`, 'utf8')
+          return state !== 'Z' && Number(session) === pid && name().includes(text)
         } catch {
           return false
         }

@@ -74,7 +74,14 @@ async function serve(t: Test, { extra = '', preauthorized = true } = {}): Promis
   const { store, config } = await storeFixture(t, `servername: mail.test\nallowplaintext: yes\n${extra}`)
   const stop = new AbortController()
   setMaxListeners(0, stop.signal)
-  const session = { id: 'test-1-2-3-4', setUser() {}, setMailbox() {}, stopping: stop.signal }
+  const session = {
+    id: 'test-1-2-3-4',
+    setUser() {},
+    setMailbox() {},
+    setCommand() {},
+    log: silent,
+    stopping: stop.signal,
+  }
   const service = {
     config,
     store,

@@ -35,7 +35,8 @@ export const authenticate = define<{ mechanism: string; initial: string | undefi
     return { mechanism, initial }
   },
   async run({ session }, { mechanism, initial }) {
-    const { config, log } = session.imapd
+    const { config } = session.imapd
+    const { log } = session.service
     const { channel } = session
     const exchange = startServerMechanism({ config, service: 'imap', channel }, mechanism)
     if (exchange === 'encryption needed') throw new No('[PRIVACYREQUIRED] no mechanism available without TLS')

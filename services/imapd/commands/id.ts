@@ -28,7 +28,7 @@ export const id = define<string[]>({
     return words
   },
   async run({ session }, words) {
-    if (words.length > 0) session.imapd.log.info(`session ${session.service.id}: client id: ${JSON.stringify(words)}`)
+    if (words.length > 0) session.service.log.info(`client id: ${JSON.stringify(words)}`)
     session.reply.untagged(`ID ("name" "cyrus-ts" "version" "${VERSION}")`)
     return undefined
   },

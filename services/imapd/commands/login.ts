@@ -23,7 +23,8 @@ export const login = define<{ user: string; password: string }>({
     return { user, password }
   },
   async run({ session }, { user, password }) {
-    const { config, log } = session.imapd
+    const { config } = session.imapd
+    const { log } = session.service
     if (session.user !== undefined) throw new Bad('Already logged in')
     const { channel } = session
     if (!allowsPlaintext(config, channel)) throw new No('[PRIVACYREQUIRED] Login only available under a layer')

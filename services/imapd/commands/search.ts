@@ -23,7 +23,8 @@ export const search = define<SearchProgram>({
   },
   async run(context, { key, usesModseq }) {
     const selected = selectedOf(context)
-    const { store, log } = context.session.imapd
+    const { store } = context.session.imapd
+    const { log } = context.session.service
     if (usesModseq) enableCondstore(context.session, 'MODSEQ search')
     const { connection } = context.session
     const program = prepare(selected, key)

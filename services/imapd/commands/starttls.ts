@@ -11,7 +11,7 @@ export const starttls = define({
     try {
       await session.connection.startTls(session.imapd.tls!.settings, 'server')
     } catch (error) {
-      session.imapd.log.info(`STARTTLS: ${session.connection.remote}: ${(error as Error).message}`)
+      session.service.log.info(`STARTTLS: ${session.connection.remote}: ${(error as Error).message}`)
       throw new HopelessError('TLS negotiation failed')
     }
     return ANSWERED

@@ -1,6 +1,6 @@
 /**
  * A service that does as it is told over its connection, a word a line, for the tests of lib/process and master:
- * `pid`, `echo TEXT`, `user NAME`, `env NAME`, `fds` (which descriptors below 64 are open), `hang` (never ends by itself), `reject` (the
+ * `pid`, `echo TEXT`, `user NAME`, `mailbox NAME`, `command NAME`, `log TEXT`, `env NAME`, `fds` (which descriptors below 64 are open), `hang` (never ends by itself), `reject` (the
  * handler fails), `throw` (the process fails), `exit N`, `kill SIGNAL`, `quit`. Says `hello PID` first and `bye` when told to stop.
  */
 import { readdirSync } from 'node:fs'
@@ -38,6 +38,13 @@ runService({
         else if (word === 'session') say(session.id)
         else if (word === 'user') {
           session.setUser(text)
+          say('ok')
+        } else if (word === 'mailbox' || word === 'command') {
+          if (word === 'mailbox') session.setMailbox(text)
+          else session.setCommand(text)
+          say('ok')
+        } else if (word === 'log') {
+          session.log.notice(text)
           say('ok')
         } else if (word === 'env') say(process.env[text] ?? '-')
         else if (word === 'fds') say(readdirSync('/proc/self/fd').join(' '))

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { parseCyrusConf } from '../../lib/config/cyrus_conf.js'
 import { timeOfDay } from '../../master/cron_time.js'
-import { parseCyrusConf } from '../../master/cyrus_conf.js'
 import { type MasterConf, readEntries } from '../../master/entries.js'
 
 const parse = (text: string): { sections: Record<string, unknown>; warnings: string[] } => {

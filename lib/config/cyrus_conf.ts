@@ -3,7 +3,7 @@
  * Accepts what Cyrus 3.6.1 reads and 2.3.8's STARTUP (reference: master.md §1); what Cyrus skips without a word is warned about.
  */
 import { readFileSync } from 'node:fs'
-import { ConfigError } from '../lib/config/config.js'
+import { ConfigError } from './grammar.js'
 
 /** One line of a section. */
 export interface Entry {
