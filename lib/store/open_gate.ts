@@ -19,9 +19,10 @@ export class OpenGate {
   readonly #fd: number
   /** commits of this process under way */
   #commits = 0
-  /** a process is opening: commits to come wait for it, until this process has let go and got in again */
+  /** commits that wait until somebody has opened; they go in together */
+  #queued = 0
   #waiting: Promise<void> | undefined
-  #drained: (() => void) | undefined
+  #drained: (() => void)[] = []
 
   /** @param path the file whose bytes are locked; made if it is not there */
   constructor(path: string) {
@@ -35,20 +36,23 @@ export class OpenGate {
 
   /** Runs what closes the environment, after the commits of this process, while nobody opens or closes. The gate is not to be used after it. */
   async closing(work: () => Promise<void>): Promise<void> {
-    while (this.#commits > 0 || this.#waiting !== undefined) await (this.#waiting ??= this.#letThemOpen())
+    while (this.#commits > 0 || this.#waiting !== undefined) await (this.#waiting ?? this.#drain())
     await this.#alone([OPENING], work)
     closeSync(this.#fd)
   }
 
   /** Runs one commit, while nobody opens. Commits of one process go together; those of several do not wait for each other here. */
   async commit<T>(work: () => Promise<T>): Promise<T> {
-    while (this.#waiting !== undefined || !this.#enter()) await (this.#waiting ??= this.#letThemOpen())
+    if (this.#waiting !== undefined || !this.#enter()) {
+      this.#queued++
+      await (this.#waiting ??= this.#letThemOpen())
+    }
     try {
       return await work()
     } finally {
       if (--this.#commits === 0) {
         unlockByte(this.#fd, WRITING)
-        this.#drained?.()
+        for (const go of this.#drained.splice(0)) go()
       }
     }
   }
@@ -65,12 +69,22 @@ export class OpenGate {
     return true
   }
 
+  /** Waits until nobody commits in this process and nobody opens, and lets the queue in. */
   async #letThemOpen(): Promise<void> {
-    if (this.#commits > 0) await new Promise<void>((resolve) => (this.#drained = resolve))
-    this.#drained = undefined
-    await lockByte(this.#fd, OPENING, 'shared')
-    unlockByte(this.#fd, OPENING)
-    this.#waiting = undefined
+    try {
+      if (this.#commits > 0) await this.#drain()
+      await lockByte(this.#fd, OPENING, 'shared')
+      await lockByte(this.#fd, WRITING, 'shared')
+      unlockByte(this.#fd, OPENING)
+      this.#commits = this.#queued
+    } finally {
+      this.#queued = 0
+      this.#waiting = undefined
+    }
+  }
+
+  #drain(): Promise<void> {
+    return new Promise((resolve) => this.#drained.push(resolve))
   }
 
   async #alone<T>(bytes: readonly number[], work: () => T | Promise<T>): Promise<T> {
@@ -78,7 +92,7 @@ export class OpenGate {
       for (const byte of bytes) await lockByte(this.#fd, byte, 'exclusive')
       return await work()
     } finally {
-      for (const byte of bytes) unlockByte(this.#fd, byte)
+      for (const byte of bytes.toReversed()) unlockByte(this.#fd, byte)
     }
   }
 }
