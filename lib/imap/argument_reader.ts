@@ -3,7 +3,7 @@
  * (`… {5}\r\nhello …`), without the last CRLF. Takes what Cyrus takes where that is more than the grammar. Pure.
  */
 
-import { parseSequenceSet, type SequenceSet } from './sequence_set.js'
+import { parseSequenceSet, SAVED_RESULT, type SequenceSet } from './sequence_set.js'
 import { ImapSyntaxError } from './syntax_error.js'
 
 const SP = 32
@@ -211,10 +211,14 @@ export class ArgumentReader {
     return Number(text)
   }
 
-  /** A sequence set. @throws {ImapSyntaxError} */
+  /** A sequence set; `$` is SAVED_RESULT. @throws {ImapSyntaxError} */
   sequenceSet(): SequenceSet {
     const start = this.#at
     const text = this.bytes.toString('latin1', start, this.#wordEnd())
+    if (text === '$') {
+      this.#at += 1
+      return SAVED_RESULT
+    }
     if (text === '') this.#missing()
     this.#at += text.length
     return parseSequenceSet(text, start + 1, `Invalid sequence in ${this.command}`)

@@ -1,5 +1,6 @@
 /** The items of FETCH (RFC 3501 §6.4.5) from their text. Pure. */
 import type { ArgumentReader } from './argument_reader.js'
+import { type PartialRange, parsePartialRange } from './search_return.js'
 import { astring } from './wire_text.js'
 
 /** Which bytes of a part: all, its MIME header, or of the message in it the header, the text, some fields. */
@@ -14,14 +15,33 @@ export interface SectionRequest {
   readonly fields: ReadonlySet<string>
   /** First byte and most bytes wanted. */
   readonly partial: { readonly offset: number; readonly length: number } | undefined
+  /** As the bytes stand there, decoded (BINARY), or only how many those are (BINARY.SIZE). */
+  readonly form: 'raw' | 'binary' | 'size'
   /** Whether asking sets \Seen. */
   readonly marksSeen: boolean
 }
 
-/** What the index knows of a message without its text. */
-export type MetadataItem = 'FLAGS' | 'UID' | 'INTERNALDATE' | 'MODSEQ' | 'RFC822.SIZE'
+const METADATA = [
+  'FLAGS',
+  'UID',
+  'DIGEST.SHA1',
+  'INTERNALDATE',
+  'LASTUPDATED',
+  'MODSEQ',
+  'RFC822.SIZE',
+  'PREVIEW',
+  'RFC822.FILESIZE',
+  'RFC822.SHA1',
+  'EMAILID',
+  'THREADID',
+  'SAVEDATE',
+  'CREATEDMODSEQ',
+] as const
 
-const METADATA: ReadonlySet<string> = new Set<MetadataItem>(['FLAGS', 'UID', 'INTERNALDATE', 'MODSEQ', 'RFC822.SIZE'])
+/** An item whose value is one short text. */
+export type MetadataItem = (typeof METADATA)[number]
+
+const IS_METADATA: ReadonlySet<string> = new Set(METADATA)
 
 export interface FetchRequest {
   readonly metadata: Set<MetadataItem>
@@ -31,6 +51,8 @@ export interface FetchRequest {
   readonly sections: SectionRequest[]
   /** only messages changed after this mod-sequence (RFC 7162 §3.1.4.1) */
   changedSince: number | undefined
+  /** only so many of the messages (RFC 9394 §3.3) */
+  partial: PartialRange | undefined
   /** tell also what has gone since (RFC 7162 §3.2.6) */
   vanished: boolean
 }
@@ -40,7 +62,7 @@ const MAX_SECTIONS = 200
 const MAX_PATH = 200
 
 function whole(label: string, item: SectionItem, marksSeen: boolean): SectionRequest {
-  return { label, path: [], item, fields: NO_FIELDS, partial: undefined, marksSeen }
+  return { label, path: [], item, fields: NO_FIELDS, partial: undefined, form: 'raw', marksSeen }
 }
 
 /** Items in parentheses, one item, or a macro; then modifiers. @throws {ImapSyntaxError} */
@@ -52,6 +74,7 @@ export function parseFetchItems(args: ArgumentReader): FetchRequest {
     bodystructure: false,
     sections: [],
     changedSince: undefined,
+    partial: undefined,
     vanished: false,
   }
   if (args.peek() === '(') args.list(() => item(args, request))
@@ -71,6 +94,9 @@ function modifiers(args: ArgumentReader, request: FetchRequest): void {
     if (name === 'CHANGEDSINCE') {
       args.space()
       request.changedSince = args.modseq()
+    } else if (name === 'PARTIAL') {
+      args.space()
+      request.partial = parsePartialRange(args)
     } else if (name === 'VANISHED') {
       request.vanished = true
     } else {
@@ -84,10 +110,10 @@ function modifiers(args: ArgumentReader, request: FetchRequest): void {
   if (request.changedSince !== undefined) request.metadata.add('MODSEQ')
 }
 
-/** Cyrus answers RFC822.HEADER, RFC822.TEXT, RFC822 in this order, and before every BODY[…]. */
-function place({ label }: SectionRequest): number {
+/** Cyrus answers RFC822.HEADER, RFC822.TEXT, RFC822 in this order before every BODY[…], then BINARY[…], then BINARY.SIZE[…]. */
+function place({ label, form }: SectionRequest): number {
   const at = ['RFC822.HEADER', 'RFC822.TEXT', 'RFC822'].indexOf(label)
-  return at === -1 ? 3 : at
+  return at === -1 ? 3 + ['raw', 'binary', 'size'].indexOf(form) : at
 }
 
 function macro(args: ArgumentReader, request: FetchRequest): boolean {
@@ -115,6 +141,16 @@ function item(args: ArgumentReader, request: FetchRequest): void {
     case 'RFC822.TEXT':
       add(args, request, whole(name, 'TEXT', true))
       break
+    case 'RFC822.TEXT.PEEK':
+      add(args, request, whole('RFC822.TEXT', 'TEXT', false))
+      break
+    case 'RFC822.HEADER.LINES':
+    case 'RFC822.HEADER.LINES.NOT': {
+      const item = name === 'RFC822.HEADER.LINES' ? 'HEADER.FIELDS' : 'HEADER.FIELDS.NOT'
+      args.space()
+      add(args, request, { ...whole('RFC822.HEADER', item, false), fields: new Set(fieldNames(args).map(lower)) })
+      break
+    }
     case 'RFC822':
     case 'RFC822.PEEK':
       add(args, request, whole('RFC822', '', name === 'RFC822'))
@@ -125,15 +161,55 @@ function item(args: ArgumentReader, request: FetchRequest): void {
       else if (name === 'BODY') request.body = true
       else args.fail('Invalid Fetch attribute BODY.PEEK')
       break
+    case 'BINARY':
+    case 'BINARY.PEEK':
+    case 'BINARY.SIZE':
+      if (!args.tryChar('[')) args.fail(`Invalid Fetch attribute ${name}`)
+      add(args, request, binarySection(args, name))
+      break
     default:
-      if (!METADATA.has(name)) args.fail(`Invalid Fetch attribute ${name.slice(0, 40)}`)
+      if (!IS_METADATA.has(name)) args.fail(`Invalid Fetch attribute ${name.slice(0, 40)}`)
       request.metadata.add(name as MetadataItem)
+      if (name === 'PREVIEW') previewModifier(args)
   }
 }
 
 function add(args: ArgumentReader, request: FetchRequest, wanted: SectionRequest): void {
   if (request.sections.length >= MAX_SECTIONS) args.fail('Too many body sections in Fetch')
   request.sections.push(wanted)
+}
+
+const lower = (text: string): string => text.toLowerCase()
+
+function fieldNames(args: ArgumentReader): string[] {
+  const names = args.list(() => args.astring().toString('latin1'))
+  return names.length === 0 ? args.fail(BAD_SECTION, 'no header field is named') : names
+}
+
+/** ` (LAZY)`: previews are made so quickly that it changes nothing. */
+function previewModifier(args: ArgumentReader): void {
+  const rest = args.bytes.toString('latin1', args.offset, args.offset + 3)
+  if (!/^ \([A-Z]/i.test(rest) || !args.tryChar(' ')) return
+  args.list(() => {
+    if (args.keyword() !== 'LAZY') args.fail('Invalid preview modifier')
+  })
+}
+
+/** `section-binary`: part numbers only; `[` has been taken. */
+function binarySection(args: ArgumentReader, name: string): SectionRequest {
+  const problem = 'Invalid binary section'
+  const path: number[] = []
+  while (args.peek() !== ']') {
+    if (path.length > 0 && !args.tryChar('.')) args.fail(problem)
+    path.push(args.number(problem))
+    if (path.length > MAX_PATH) args.fail(problem, 'too deep')
+  }
+  args.tryChar(']')
+  const isSize = name === 'BINARY.SIZE'
+  const partial = isSize ? undefined : parsePartial(args)
+  const label = `${isSize ? name : 'BINARY'}[${path.join('.')}]${partial ? `<${partial.offset}>` : ''}`
+  const form = isSize ? 'size' : 'binary'
+  return { label, path, item: '', fields: NO_FIELDS, partial, form, marksSeen: name === 'BINARY' }
 }
 
 const BAD_SECTION = 'Invalid body section'
@@ -157,15 +233,22 @@ function section(args: ArgumentReader, marksSeen: boolean): SectionRequest {
     label += (label ? '.' : '') + item
     if (item === 'HEADER.FIELDS' || item === 'HEADER.FIELDS.NOT') {
       args.space()
-      const names = args.list(() => args.astring().toString('latin1'))
-      if (names.length === 0) args.fail(BAD_SECTION, 'no header field is named')
-      fields = new Set(names.map((name) => name.toLowerCase()))
+      const names = fieldNames(args)
+      fields = new Set(names.map(lower))
       label += ` (${names.map(astring).join(' ')})`
     }
   }
   if (!args.tryChar(']')) args.fail(BAD_SECTION)
   const partial = parsePartial(args)
-  return { label: `BODY[${label}]${partial ? `<${partial.offset}>` : ''}`, path, item, fields, partial, marksSeen }
+  return {
+    label: `BODY[${label}]${partial ? `<${partial.offset}>` : ''}`,
+    path,
+    item,
+    fields,
+    partial,
+    form: 'raw',
+    marksSeen,
+  }
 }
 
 function sectionItem(args: ArgumentReader, path: number[]): SectionItem {

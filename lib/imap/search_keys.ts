@@ -1,4 +1,4 @@
-/** The program of SEARCH (RFC 3501 §6.4.4, and OLDER/YOUNGER of RFC 5032) from its text. Pure. */
+/** The program of SEARCH (RFC 3501 §6.4.4; RFC 5032, 6203, 7162, 8474, 8514) from its text. Pure. */
 import { decodeCharset, knowsCharset, searchForm } from '../message/search_text.js'
 import { type ArgumentReader, MAX_NESTING } from './argument_reader.js'
 import { type Day, parseDay } from './date_time.js'
@@ -18,12 +18,14 @@ export type SearchKey =
   | { readonly type: 'uid'; readonly set: SequenceSet }
   | {
       readonly type: 'date'
-      readonly field: 'internaldate' | 'sentdate'
+      readonly field: 'internaldate' | 'sentdate' | 'savedate'
       readonly from: number
       readonly before: number
     }
   /** mod-sequence at least this (RFC 7162 §3.1.5) */
   | { readonly type: 'modseq'; readonly from: number }
+  /** objectids (RFC 8474 §5.3) */
+  | { readonly type: 'emailid' | 'threadid'; readonly id: string }
   /** bytes, both bounds exclusive */
   | { readonly type: 'size'; readonly above: number; readonly below: number }
   | { readonly type: 'header'; readonly name: string; readonly value: string }
@@ -78,6 +80,7 @@ const flag = (name: string): SearchKey => ({ type: 'flag', flag: `\\${name}` })
 
 const FIXED: Record<string, SearchKey> = {
   ALL: { type: 'all' },
+  SAVEDATESUPPORTED: { type: 'all' },
   ANSWERED: flag('Answered'),
   DELETED: flag('Deleted'),
   DRAFT: flag('Draft'),
@@ -107,7 +110,7 @@ function key(state: State, depth: number): SearchKey {
     if (!args.tryChar(')')) args.fail('Missing required close paren in Search command')
     return all(keys)
   }
-  if (/[\d*]/.test(args.peek())) return { type: 'sequence', set: args.sequenceSet() }
+  if (/[\d*$]/.test(args.peek())) return { type: 'sequence', set: args.sequenceSet() }
   const start = args.offset
   const word = args.keyword()
   const fixed = FIXED[word]
@@ -157,6 +160,21 @@ function key(state: State, depth: number): SearchKey {
         before: word === 'OLDER' ? limit + 1 : EVER,
       }
     }
+    case 'SAVEDBEFORE':
+    case 'SAVEDON':
+    case 'SAVEDSINCE':
+      return dateKey('savedate', word.slice(5), day(state))
+    case 'EMAILID':
+    case 'THREADID': {
+      args.space()
+      const id = args.astring().toString('latin1')
+      if (!/^[\w-]{1,255}$/.test(id)) args.fail(`Invalid ${word.toLowerCase()} in Search command`)
+      return { type: word === 'EMAILID' ? 'emailid' : 'threadid', id }
+    }
+    case 'FUZZY':
+      // texts are compared without case and accents anyway (RFC 6203 §3: how fuzzy is ours to say)
+      args.space()
+      return key(state, depth + 1)
     case 'MODSEQ':
       args.space()
       if (args.peek() === '"') entryName(args)
@@ -183,7 +201,7 @@ function entryName(args: ArgumentReader): void {
   args.space()
 }
 
-function dateKey(field: 'internaldate' | 'sentdate', word: string, { start, end }: Day): SearchKey {
+function dateKey(field: 'internaldate' | 'sentdate' | 'savedate', word: string, { start, end }: Day): SearchKey {
   if (word === 'BEFORE') return { type: 'date', field, from: 0, before: start }
   return { type: 'date', field, from: start, before: word === 'ON' ? end : EVER }
 }

@@ -12,6 +12,9 @@ export interface Range {
 
 export type SequenceSet = readonly Range[]
 
+/** `$`: what the last SEARCH saved (RFC 5182). It holds no numbers; who resolves sets must know it. */
+export const SAVED_RESULT: SequenceSet = Object.freeze([])
+
 const STAR = Number.POSITIVE_INFINITY
 const MAX = 4294967295
 const MAX_RANGES = 100_000
@@ -97,7 +100,7 @@ export function formatSequenceSet(set: SequenceSet): string {
   return set.map(({ first, last }) => (first === last ? end(first) : `${end(first)}:${end(last)}`)).join(',')
 }
 
-/** Ascending numbers as the shortest set. */
+/** Numbers in their given order, those that follow one upon the other joined; of ascending numbers the shortest set. */
 export function formatNumbers(numbers: Iterable<number>): string {
   const ranges: { first: number; last: number }[] = []
   for (const number of numbers) {

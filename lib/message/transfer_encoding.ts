@@ -57,3 +57,16 @@ export function decodeBody(bytes: Buffer, encoding: Encoding): Buffer | undefine
       return undefined
   }
 }
+
+/** Where the beginning of a body can be cut so that both pieces decode by themselves. @returns bytes of the first piece */
+export function decodableEnd(slice: Buffer, encoding: Encoding): number {
+  if (encoding === 'none') return slice.length
+  const lf = slice.lastIndexOf(LF)
+  let end = lf === -1 ? slice.length : lf + 1
+  if (encoding !== 'base64') return end
+  // base64 is cut after a multiple of four of its own characters
+  let digits = 0
+  for (let at = 0; at < end; at += 1) if (/* A-Z a-z 0-9 + / = */ slice[at]! > 32) digits += 1
+  for (let extra = digits % 4; extra > 0; end -= 1) if (slice[end - 1]! > 32) extra -= 1
+  return end
+}

@@ -84,6 +84,29 @@ export class MailboxIndex {
     return this.#u32(row, At.sentdate)
   }
 
+  lastUpdated(row: number): number {
+    return this.#u32(row, At.lastUpdated)
+  }
+
+  savedate(row: number): number {
+    return this.#u32(row, At.savedate)
+  }
+
+  createdModseq(row: number): number {
+    const block = this.#find(row)
+    return readU64(this.#blocks[block]!, this.#offset(block, row) + At.createdModseq)
+  }
+
+  /** SHA-1 of the message, 40 hex digits */
+  guid(row: number): string {
+    return this.#hex(row, At.guid, 20)
+  }
+
+  /** conversation id, 16 hex digits */
+  thrid(row: number): string {
+    return this.#hex(row, At.thrid, 8)
+  }
+
   /** Whether the row has the mailbox's keyword `slot`. */
   userFlag(row: number, slot: number): boolean {
     return (this.userFlagWord(row, slot >>> 5) & (1 << (slot & 31))) !== 0
@@ -120,6 +143,12 @@ export class MailboxIndex {
   #u32(row: number, field: number): number {
     const block = this.#find(row)
     return this.#blocks[block]!.readUInt32LE(this.#offset(block, row) + field)
+  }
+
+  #hex(row: number, field: number, bytes: number): string {
+    const block = this.#find(row)
+    const at = this.#offset(block, row) + field
+    return this.#blocks[block]!.toString('hex', at, at + bytes)
   }
 
   #offset(block: number, row: number): number {

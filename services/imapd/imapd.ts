@@ -21,16 +21,26 @@ const ALWAYS = [
   'ACL',
   'CHILDREN',
   'CONDSTORE',
+  'ESEARCH',
   'IDLE',
   'MOVE',
   'NAMESPACE',
+  'OBJECTID',
+  'PARTIAL',
+  'PREVIEW',
   'QRESYNC',
   'QUOTA',
   'RIGHTS=kxten',
+  'SAVEDATE',
+  'SEARCH=FUZZY',
+  'SEARCHRES',
+  'STATUS=DELETED',
   'STATUS=SIZE',
   'UIDPLUS',
   'UNSELECT',
   'WITHIN',
+  'DIGEST=SHA1',
+  'X-CREATEDMODSEQ',
 ]
 
 export class Imapd {
@@ -73,7 +83,8 @@ export class Imapd {
 
   capabilities(session: Session): string {
     const compress = session.user === undefined || session.compressed ? [] : ['COMPRESS=DEFLATE']
-    return [...ALWAYS, ...(session.user === undefined ? this.#login(session) : []), ...compress].join(' ')
+    const limit = session.user === undefined ? [] : [`APPENDLIMIT=${this.maxMessage}`]
+    return [...ALWAYS, ...(session.user === undefined ? this.#login(session) : []), ...compress, ...limit].join(' ')
   }
 
   #login(session: Session): string[] {

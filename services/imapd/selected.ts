@@ -6,11 +6,18 @@
  * a moment at which the client may be told (`sync` with expunges), and can still be fetched until then. New messages and
  * changed flags are told at every sync.
  */
-import { formatNumbers, includes, type Range, resolve, type SequenceSet } from '../../lib/imap/sequence_set.js'
+import {
+  formatNumbers,
+  includes,
+  type Range,
+  resolve,
+  SAVED_RESULT,
+  type SequenceSet,
+} from '../../lib/imap/sequence_set.js'
 import { type Rights, rightsOf } from '../../lib/mailbox/acl.js'
 import { isDeleted } from '../../lib/mailbox/names.js'
 import { isSeen, seenUids } from '../../lib/mailbox/seen.js'
-import { contains, difference, type UidRanges, union } from '../../lib/mailbox/uid_set.js'
+import { contains, difference, rangesOf, type UidRanges, union } from '../../lib/mailbox/uid_set.js'
 import { Flag, type MailboxHeader, type MailboxIndex, type MailStore } from '../../lib/store/store.js'
 import type { Features } from './features.js'
 import { flagList, keywordList } from './flag_text.js'
@@ -33,6 +40,7 @@ export class Selected {
   /** UIDs that are \Recent in this session. */
   #recent: Range[] = []
   #toldKeywords: string
+  #saved: readonly Range[] = []
   /** Settles when other sessions can no longer take messages for \Recent that are so here. */
   recentNoted: Promise<void> = Promise.resolve()
   /** HIGHESTMODSEQ when the client last knew of all that was expunged. */
@@ -106,9 +114,10 @@ export class Selected {
    * The positions in the view (sequence number less one) that a set names, as sorted half-open ranges.
    * @param uid whether the set's numbers are UIDs; `*` is the last message either way
    */
-  positions(set: SequenceSet, uid: boolean): { first: number; end: number }[] {
+  positions(set: SequenceSet, uid: boolean, saved = this.#saved): { first: number; end: number }[] {
     const count = this.view.length
     if (count === 0) return []
+    if (set === SAVED_RESULT) return this.positions(saved, true)
     const ranges = resolve(set, uid ? this.view[count - 1]! : count)
     const found: { first: number; end: number }[] = []
     for (const range of ranges) {
@@ -117,6 +126,22 @@ export class Selected {
       if (first < end) found.push({ first, end })
     }
     return found
+  }
+
+  /** UIDs that `$` stands for, as ranges (RFC 5182). */
+  get savedResult(): readonly Range[] {
+    return this.#saved
+  }
+
+  /** Remembers the messages at some positions for `$`. */
+  saveResult(positions: readonly number[]): void {
+    const uids = Uint32Array.from(positions, (position) => this.view[position]!).sort()
+    this.#saved = rangesOf(uids).map(([first, last]) => ({ first, last }))
+  }
+
+  /** The UIDs that a set of UIDs names, whether they are in use or not. */
+  uidRanges(set: SequenceSet): readonly Range[] {
+    return set === SAVED_RESULT ? this.#saved : resolve(set, Math.max(this.header.lastUid, 1))
   }
 
   /** UIDs that a set names, ascending. */

@@ -1,13 +1,16 @@
-/** The items of STATUS, with SIZE (RFC 8438) and HIGHESTMODSEQ (RFC 7162 §3.1.7), for that command and for LIST's STATUS option (RFC 5819). */
+/**
+ * The items of STATUS, with SIZE (RFC 8438), HIGHESTMODSEQ (RFC 7162 §3.1.7), MAILBOXID (RFC 8474 §4.3),
+ * DELETED (RFC 9051), DELETED-STORAGE (RFC 9208), APPENDLIMIT (RFC 7889), for that command and for LIST's STATUS option (RFC 5819).
+ */
 import type { ArgumentReader } from '../../lib/imap/argument_reader.js'
 import { astring } from '../../lib/imap/wire_text.js'
 import { countUnseen, recentUid, seenUids } from '../../lib/mailbox/seen.js'
-import type { MailboxHeader, MailStore } from '../../lib/store/store.js'
+import { Flag, type MailboxHeader, type MailStore } from '../../lib/store/store.js'
 import { enableCondstore } from './features.js'
 import type { Session } from './session.js'
 import { lowerBound, visibleUids } from './views.js'
 
-type Item = (store: MailStore, header: MailboxHeader, userid: string) => number
+type Item = (store: MailStore, header: MailboxHeader, userid: string) => number | string
 
 /** In the order of Cyrus' answer. */
 const ITEMS: Readonly<Record<string, Item>> = {
@@ -15,9 +18,14 @@ const ITEMS: Readonly<Record<string, Item>> = {
   RECENT: countRecent,
   UIDNEXT: (_, header) => header.lastUid + 1,
   UIDVALIDITY: (_, header) => header.uidvalidity,
+  MAILBOXID: (_, header) => `(${header.uniqueid})`,
   UNSEEN: unseen,
   SIZE: (_, header) => header.octets,
+  CREATEDMODSEQ: (_, header) => header.createdModseq,
   HIGHESTMODSEQ: (_, header) => header.highestModseq,
+  DELETED: (_, header) => header.deleted,
+  'DELETED-STORAGE': deletedStorage,
+  APPENDLIMIT: ({ config }) => config.size('maxmessagesize') || 4294967295,
 }
 
 function countRecent(store: MailStore, header: MailboxHeader, userid: string): number {
@@ -27,6 +35,15 @@ function countRecent(store: MailStore, header: MailboxHeader, userid: string): n
   if (!index) return 0
   const uids = visibleUids(index)
   return uids.length - lowerBound(uids, from)
+}
+
+/** Bytes of the messages with \Deleted. */
+function deletedStorage(store: MailStore, header: MailboxHeader): number {
+  const index = header.deleted === 0 ? undefined : store.index(header.id)
+  let octets = 0
+  for (let row = 0; row < (index?.length ?? 0); row += 1)
+    if ((index!.flags(row) & (Flag.Deleted | Flag.Expunged)) === Flag.Deleted) octets += index!.size(row)
+  return octets
 }
 
 function unseen(store: MailStore, header: MailboxHeader, userid: string): number {

@@ -7,13 +7,13 @@ t.test('a user and their mailboxes', async (t) => {
   const { conversation } = await fixture(t)
   await conversation.play(`${LOGIN}
     A> 1 CREATE INBOX.sub
-    A< 1 OK Completed
+    A< 1 OK …
     A> 2 CREATE INBOX.sub
     A< 2 NO [ALREADYEXISTS] Mailbox already exists
     A> 3 CREATE inbox
     A< 3 NO [ALREADYEXISTS] Mailbox already exists
     A> 4 CREATE INBOX.a.b.c.
-    A< 4 OK Completed
+    A< 4 OK …
     A> 5 CREATE foo
     A< 5 NO [NOPERM] Permission denied
     A> 6 CREATE user.bob.x
@@ -27,9 +27,9 @@ t.test('a user and their mailboxes', async (t) => {
     A> 10 CREATE ""
     A< 10 NO [CANNOT] Invalid mailbox name: it is empty
     A> 11 CREATE user.alice.viauser
-    A< 11 OK Completed
+    A< 11 OK …
     A> 12 CREATE "INBOX.two words"
-    A< 12 OK Completed
+    A< 12 OK …
     A> 13 LIST "" *
     A< * LIST (\\HasChildren) "." INBOX
     A< * LIST (\\HasNoChildren) "." INBOX.a.b.c
@@ -85,9 +85,9 @@ t.test('subscriptions', async (t) => {
   const { conversation } = await fixture(t)
   await conversation.play(`${LOGIN}
     A> 1 CREATE INBOX.sub
-    A< 1 OK Completed
+    A< 1 OK …
     A> 2 CREATE INBOX.a.b.c
-    A< 2 OK Completed
+    A< 2 OK …
     A> 3 SUBSCRIBE INBOX.sub
     A< 3 OK Completed
     A> 4 SUBSCRIBE INBOX.a.b.c
@@ -130,7 +130,7 @@ t.test('namespaces: unixhierarchysep and altnamespace', async (t) => {
     A> p4 STATUS "Shared Folders" (MESSAGES)
     A< p4 NO …
     A> 2 CREATE Work/dot.ted
-    A< 2 OK Completed
+    A< 2 OK …
     A> p5 RENAME Work/dot.ted "Other Users"
     A< p5 NO …
     A> p6 RENAME Work/dot.ted "Shared Folders"
@@ -227,7 +227,7 @@ t.test('the administrator, and sharing by ACL', async (t) => {
     R< * NAMESPACE NIL (("user." ".")) (("" "."))
     R< 2 OK Completed
     R> 3 CREATE user.carol
-    R< 3 OK Completed
+    R< 3 OK …
     R> 4 CREATE user.nobody.x
     R< 4 NO …
     R> 5 LIST "" *

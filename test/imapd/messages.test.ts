@@ -311,7 +311,7 @@ t.test('COPY, MOVE, EXPUNGE, CLOSE', async (t) => {
   const message = '{14+}\\r\\nSubject: x\\r\\n\\r\\n'
   await conversation.play(`${LOGIN}
     A> c CREATE INBOX.sub
-    A< c OK Completed
+    A< c OK …
     A> 1 APPEND INBOX (\\Flagged kw) ${message}
     A< 1 OK …
     A> 2 APPEND INBOX ${message}

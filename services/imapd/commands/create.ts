@@ -25,7 +25,7 @@ export const create = define<{ name: string; partition: string | undefined }>({
     if (problem !== undefined) throw new No(`[CANNOT] Invalid mailbox name: ${problem}`)
     if (lookUp(session, name)) throw new No('[ALREADYEXISTS] Mailbox already exists')
     if (!mayCreate(session, name) || (partition !== undefined && !session.isAdmin)) throw new No(`[NOPERM] ${DENIED}`)
-    await createMailbox(session.imapd.store, name, partition === undefined ? {} : { partition })
-    return undefined
+    const created = await createMailbox(session.imapd.store, name, partition === undefined ? {} : { partition })
+    return `[MAILBOXID (${created.uniqueid})] Completed`
   },
 })

@@ -1,12 +1,14 @@
 /** FETCH and UID FETCH (RFC 3501 §6.4.5). Metadata goes out in batches, messages stream with back-pressure. */
 import { type FetchRequest, type MetadataItem, parseFetchItems } from '../../../lib/imap/fetch_items.js'
-import { resolve, type SequenceSet } from '../../../lib/imap/sequence_set.js'
+import { type PartialRange, partialBounds } from '../../../lib/imap/search_return.js'
+import { SAVED_RESULT, type SequenceSet } from '../../../lib/imap/sequence_set.js'
 import { storeFlags } from '../../../lib/mailbox/messages.js'
 import { Flag, MessageFileError } from '../../../lib/store/store.js'
 import { type CommandContext, define, SELECTED, selectedOf } from '../command.js'
 import { Bad, No } from '../errors.js'
 import { enableCondstore } from '../features.js'
 import { changedPositions, tellVanished } from '../fetch/changed_since.js'
+import { needsComputing } from '../fetch/computed.js'
 import { MessageSource } from '../fetch/message_source.js'
 import { metadataWriters } from '../fetch/metadata.js'
 import { type PreparedRequest, writeMessage } from '../fetch/write_message.js'
@@ -37,7 +39,13 @@ async function markSeen(context: CommandContext, selected: Selected, uids: numbe
 
 function needsSummaries(request: FetchRequest): boolean {
   const { envelope, body, bodystructure, sections } = request
-  return envelope || body || bodystructure || sections.some(({ path, item }) => path.length > 0 || item !== '')
+  return (
+    envelope ||
+    body ||
+    bodystructure ||
+    sections.some(({ path, item, form }) => path.length > 0 || item !== '' || form !== 'raw') ||
+    needsComputing(request.metadata)
+  )
 }
 
 /** As asked for; and with what is told of messages that have just become \Seen. */
@@ -54,6 +62,26 @@ function prepare(
   }
 }
 
+/** Those of positions (half-open ranges) that a partial range names. */
+function partOf(
+  ranges: readonly { first: number; end: number }[],
+  partial: PartialRange,
+): { first: number; end: number }[] {
+  const { from, to } = partialBounds(
+    partial,
+    ranges.reduce((sum, { first, end }) => sum + end - first, 0),
+  )
+  const found: { first: number; end: number }[] = []
+  let before = 0
+  for (const { first, end } of ranges) {
+    const start = first + Math.max(from - before, 0)
+    const stop = first + Math.min(to - before, end - first)
+    if (start < stop) found.push({ first: start, end: stop })
+    before += end - first
+  }
+  return found
+}
+
 async function fetchRange(
   context: CommandContext,
   selected: Selected,
@@ -67,7 +95,7 @@ async function fetchRange(
   const { request } = plain
   let missing: MessageFileError | undefined
   const summaries = needsSummaries(request)
-  const files = request.sections.some(({ item }) => item !== 'HEADER.FIELDS')
+  const files = request.sections.some(({ item }) => item !== 'HEADER.FIELDS') || needsComputing(request.metadata)
   for (let from = first; from < end; from += BATCH) {
     const to = Math.min(from + BATCH, end)
     // no cursor of the database stays open over an await
@@ -137,10 +165,10 @@ export const fetch = define<{ set: SequenceSet; request: FetchRequest }>({
       throw new Bad('Invalid UID Fetch modifier VANISHED: QRESYNC is not enabled')
     if (request.metadata.has('MODSEQ')) enableCondstore(session, 'MODSEQ fetch')
     let ranges = selected.positions(set, context.uid)
-    if (ranges.length === 0 && !context.uid) throw new No('No matching messages')
-    if (request.vanished)
-      tellVanished(session, selected, request.changedSince!, resolve(set, Math.max(selected.header.lastUid, 1)))
+    if (ranges.length === 0 && !context.uid && set !== SAVED_RESULT) throw new No('No matching messages')
+    if (request.vanished) tellVanished(session, selected, request.changedSince!, selected.uidRanges(set))
     if (request.changedSince !== undefined) ranges = changedPositions(selected, ranges, request.changedSince)
+    if (request.partial) ranges = partOf(ranges, request.partial)
     if (ranges.length === 0) return undefined
     const marked = request.sections.some(({ marksSeen }) => marksSeen)
       ? await markSeen(context, selected, selected.uidsAt(ranges))

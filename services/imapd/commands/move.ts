@@ -1,5 +1,5 @@
 /** MOVE and UID MOVE (RFC 6851): copied first, then expunged, so nothing is ever lost between. */
-import type { SequenceSet } from '../../../lib/imap/sequence_set.js'
+import { SAVED_RESULT, type SequenceSet } from '../../../lib/imap/sequence_set.js'
 import { expungeMessages } from '../../../lib/mailbox/messages.js'
 import { define, SELECTED, selectedOf } from '../command.js'
 import { copyTo, copyUid, parseCopy } from '../copying.js'
@@ -17,7 +17,7 @@ export const move = define<{ set: SequenceSet; mailbox: string }>({
     if (selected.readOnly) throw new No(DENIED)
     if (!selected.rights.has('te')) throw new No(`[NOPERM] ${DENIED}`)
     const copied = await copyTo(session, selected, selected.uids(set, uid), mailbox)
-    if (copied.uids.length === 0 && !uid) throw new No('No matching messages')
+    if (copied.uids.length === 0 && !uid && set !== SAVED_RESULT) throw new No('No matching messages')
     if (copied.uids.length === 0) return undefined
     session.reply.untagged(`OK ${copyUid(copied)} Completed`)
     await expungeMessages(session.imapd.store, selected.header, copied.sourceUids)

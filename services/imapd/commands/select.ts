@@ -125,6 +125,7 @@ async function open(
   reply.untagged(`OK [UIDVALIDITY ${index.header.uidvalidity}] Ok`)
   reply.untagged(`OK [UIDNEXT ${index.header.lastUid + 1}] Ok`)
   reply.untagged(`OK [HIGHESTMODSEQ ${index.header.highestModseq}] Ok`)
+  reply.untagged(`OK [MAILBOXID (${index.header.uniqueid})] Ok`)
   if (resync?.uidvalidity === index.header.uidvalidity) {
     const known = resync.known && resolve(resync.known, 1)
     tellVanished(session, selected, resync.modseq, known, resync.match && firstUnmatched(selected, resync.match))

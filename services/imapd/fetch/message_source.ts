@@ -92,6 +92,12 @@ export class MessageSource {
     }
   }
 
+  /** Bytes of the file as it lies on disk. @throws {MessageFileError} */
+  async fileSize(): Promise<number> {
+    await this.open()
+    return this.#whole ? this.#whole.length : (await this.#file!.stat()).size
+  }
+
   async close(): Promise<void> {
     await this.#file?.close()
     this.#file = undefined

@@ -5,6 +5,8 @@ import { literalHead } from '../../../lib/imap/wire_text.js'
 import type { MessageCache } from '../../../lib/message/summary.js'
 import type { Connection } from '../../../lib/net/connection.js'
 import type { Selected } from '../selected.js'
+import { type BinaryData, locateBinary } from './binary.js'
+import { type Computed, computeItems, needsComputing } from './computed.js'
 import type { MessageSource } from './message_source.js'
 import type { WriteMetadata } from './metadata.js'
 import { locate, locateAtHand, type SectionData } from './section.js'
@@ -36,7 +38,7 @@ export function writeMessage(
   const { cacheAtHand } = source
   const { request } = prepared
   const needsCache = request.envelope || request.body || request.bodystructure
-  if (!needsCache || cacheAtHand) {
+  if ((!needsCache || cacheAtHand) && !needsComputing(request.metadata)) {
     const atHand = sectionsAtHand(source, request)
     if (atHand) {
       let some = writeHead(connection, selected, place, prepared, cacheAtHand)
@@ -56,6 +58,7 @@ export function writeMessage(
 function sectionsAtHand(source: MessageSource, { sections }: FetchRequest): (Buffer | undefined)[] | undefined {
   const found: (Buffer | undefined)[] = []
   for (const section of sections) {
+    if (section.form !== 'raw') return undefined
     const data = locateAtHand(source, section)
     if (data === null) return undefined
     found.push(data)
@@ -83,9 +86,13 @@ function writeHead(
   { row, sequence }: Place,
   { request, metadata }: PreparedRequest,
   cache: MessageCache | undefined,
+  computed?: Computed,
 ): boolean {
   let text = ''
-  for (const write of metadata) text += text === '' ? write(selected, row) : ` ${write(selected, row)}`
+  for (const write of metadata) {
+    const item = write(selected, row, computed)
+    text += text === '' ? item : ` ${item}`
+  }
   connection.write(`* ${sequence} FETCH (${text}`)
   let some = text !== ''
   const structure = (name: string, text: Buffer): void => {
@@ -110,21 +117,54 @@ async function writeWithBodies(
   try {
     // everything that can fail comes first: an answer once begun is finished
     const cache = needsCache ? await source.cache() : undefined
-    const sections: [SectionRequest, SectionData][] = []
+    const { metadata } = prepared.request
+    const computed = needsComputing(metadata) ? await computeItems(source, metadata) : undefined
+    const sections: [SectionRequest, SectionData | Binary][] = []
     for (const section of prepared.request.sections) {
+      if (section.form !== 'raw') {
+        sections.push([section, { binary: await locateBinary(source, section) }])
+        continue
+      }
       const data = await locate(source, section)
       if (data && !Buffer.isBuffer(data)) await source.open()
       sections.push([section, data])
     }
-    let some = writeHead(connection, selected, place, prepared, cache)
+    let some = writeHead(connection, selected, place, prepared, cache, computed)
     for (const [section, data] of sections) {
       writeLabel(connection, section, some)
       some = true
-      await writeSection(connection, source, data)
+      if (data && 'binary' in data) await writeBinary(connection, section, data.binary)
+      else await writeSection(connection, source, data)
     }
     connection.write(END)
   } finally {
     await source.close()
+  }
+}
+
+/** What BINARY names, told from what BODY names. */
+interface Binary {
+  readonly binary: BinaryData | undefined
+}
+
+/** As a literal8 where there is NUL (RFC 3516 §4.2). */
+async function writeBinary(
+  connection: Connection,
+  { form }: SectionRequest,
+  data: BinaryData | undefined,
+): Promise<void> {
+  if (form === 'size') {
+    connection.write(String(data?.size ?? 0))
+    return
+  }
+  if (!data) {
+    connection.write('NIL')
+    return
+  }
+  connection.write(data.hasNul ? `~${literalHead(data.size)}` : literalHead(data.size))
+  for await (const piece of data.pieces()) {
+    connection.write(piece)
+    if (piece.length >= 64 * 1024) await connection.flush()
   }
 }
 

@@ -4,12 +4,15 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SearchKey } from '../../../lib/imap/search_keys.js'
+import type { Range } from '../../../lib/imap/sequence_set.js'
 import { decodeHeader } from '../../../lib/message/encoded_words.js'
 import { headerFields, unfolded } from '../../../lib/message/header_fields.js'
 import { searchForm } from '../../../lib/message/search_text.js'
 import type { Part } from '../../../lib/message/sections.js'
 import type { MessageCache } from '../../../lib/message/summary.js'
+import { type MailboxIndex, NULL_THRID } from '../../../lib/store/store.js'
 import type { MessageSource } from '../fetch/message_source.js'
+import { emailId, savedate } from '../fetch/metadata.js'
 import { systemFlag } from '../flag_text.js'
 import type { Selected } from '../selected.js'
 import { textContains } from './text_contains.js'
@@ -43,11 +46,12 @@ function formsOf(of: object, name: string, make: () => string[] | undefined): st
   return known.get(name)
 }
 
-export function prepare(selected: Selected, key: SearchKey): Program {
+/** @param saved what `$` stands for */
+export function prepare(selected: Selected, key: SearchKey, saved: readonly Range[]): Program {
   const sets = new Map<SearchKey, { first: number; end: number }[]>()
   const visit = (each: SearchKey): void => {
     if (each.type === 'sequence' || each.type === 'uid')
-      sets.set(each, selected.positions(each.set, each.type === 'uid'))
+      sets.set(each, selected.positions(each.set, each.type === 'uid', saved))
     else if (each.type === 'and' || each.type === 'or') each.keys.forEach(visit)
     else if (each.type === 'not') visit(each.key)
   }
@@ -91,12 +95,15 @@ export function testIndex(
     case 'uid':
       return program.sets.get(key)!.some(({ first, end }) => position >= first && position < end)
     case 'date': {
-      const time =
-        key.field === 'internaldate' ? index.internaldate(row) : index.sentdate(row) || index.internaldate(row)
+      const time = dateOf(index, row, key.field)
       return time >= key.from && time < key.before
     }
     case 'modseq':
       return index.modseq(row) >= key.from
+    case 'emailid':
+      return emailId(index, row) === key.id
+    case 'threadid':
+      return index.thrid(row) !== NULL_THRID && `T${index.thrid(row)}` === key.id
     case 'size': {
       const size = index.size(row)
       return size > key.above && size < key.below
@@ -106,6 +113,11 @@ export function testIndex(
     default:
       return undefined
   }
+}
+
+function dateOf(index: MailboxIndex, row: number, field: 'internaldate' | 'sentdate' | 'savedate'): number {
+  if (field === 'savedate') return savedate(index, row)
+  return (field === 'sentdate' && index.sentdate(row)) || index.internaldate(row)
 }
 
 function negated(value: boolean | undefined): boolean | undefined {

@@ -6,12 +6,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { TextDecoder } from 'node:util'
 import { decodeCharset, knowsCharset, searchForm } from '../../../lib/message/search_text.js'
 import type { Part } from '../../../lib/message/sections.js'
-import { decodeBody } from '../../../lib/message/transfer_encoding.js'
+import { decodableEnd, decodeBody } from '../../../lib/message/transfer_encoding.js'
 import type { MessageSource } from '../fetch/message_source.js'
 
 /** Bytes decoded at once. */
 const SLICE = 256 * 1024
-const LF = 10
 
 /** @param value in the form of searchForm  @throws {MessageFileError} */
 export async function textContains(source: MessageSource, part: Part, value: string): Promise<boolean> {
@@ -27,7 +26,7 @@ export async function textContains(source: MessageSource, part: Part, value: str
     const length = Math.min(SLICE, bodySize - at)
     const slice = Buffer.concat([rest, await source.bytes(bodyStart + at, length)])
     at += length
-    const end = at < bodySize ? sliceEnd(slice, encoding) : slice.length
+    const end = at < bodySize ? decodableEnd(slice, encoding) : slice.length
     rest = slice.subarray(end)
     const body = decodeBody(slice.subarray(0, end), encoding)
     if (body === undefined) return false
@@ -38,16 +37,4 @@ export async function textContains(source: MessageSource, part: Part, value: str
     await nextTurn()
   }
   return false
-}
-
-/** Where a slice can be cut so that both halves decode by themselves. */
-function sliceEnd(slice: Buffer, encoding: Part['encoding']): number {
-  const lf = slice.lastIndexOf(LF)
-  if (encoding !== 'base64') return lf === -1 ? slice.length : lf + 1
-  // base64 is cut after a multiple of four of its own characters
-  let end = lf === -1 ? slice.length : lf + 1
-  let digits = 0
-  for (let at = 0; at < end; at += 1) if (/* A-Z a-z 0-9 + / = */ slice[at]! > 32) digits += 1
-  for (let extra = digits % 4; extra > 0; end -= 1) if (slice[end - 1]! > 32) extra -= 1
-  return end
 }

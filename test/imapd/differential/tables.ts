@@ -6,7 +6,7 @@ function step(line: number, connection: string, command: string): Step {
 }
 
 /** What SELECT and EXAMINE do not tell yet; goes when it does. */
-const SELECTED = 'SELECT tells no MAILBOXID, URLMECH or ANNOTATIONS'
+const SELECTED = 'SELECT tells no URLMECH or ANNOTATIONS'
 
 /** Each command alone, after SELECT of the corpus. @param reasons why a command is answered differently, by command */
 function family(name: string, commands: readonly string[], reasons: Readonly<Record<string, string>> = {}): Script[] {
@@ -149,6 +149,101 @@ const SEARCH_KEYS = [
   'LARGER x',
 ]
 
+const RETURNS = [
+  'RETURN () ALL',
+  'RETURN (ALL) SEEN',
+  'RETURN (MIN MAX COUNT) SEEN',
+  'RETURN (COUNT) FROM nobody',
+  'RETURN (MIN) FROM nobody',
+  'RETURN (MIN) SEEN',
+  'RETURN (MAX) SEEN',
+  'RETURN (ALL MIN) FROM nobody',
+  'RETURN (COUNT ALL MAX MIN) UNSEEN',
+  'RETURN (FOO) ALL',
+  'RETURN (RELEVANCY) ALL',
+  'RETURN ALL',
+  'RETURN (ALL) CHARSET UTF-8 SUBJECT meeting',
+  'CHARSET UTF-8 RETURN (ALL) SUBJECT meeting',
+  'RETURN (MIN) SEEN MODSEQ 1',
+  'RETURN (MAX) SEEN MODSEQ 1',
+  'RETURN (ALL COUNT) SEEN MODSEQ 1',
+  'RETURN (MIN MAX) ALL MODSEQ 1',
+  'RETURN (ALL) SEEN',
+  'RETURN (ALL',
+  'RETURN',
+]
+
+/** Keys of extensions. */
+const MORE_KEYS = [
+  'EMAILID Me84d0d11d8580ecc8b8ff8cc',
+  'EMAILID M123',
+  'THREADID NIL',
+  'THREADID T0123456789abcdef',
+  'SAVEDBEFORE 1-Jan-2030',
+  'SAVEDBEFORE 1-Jan-2020',
+  'SAVEDON 1-Jan-2020',
+  'SAVEDSINCE 1-Jan-2020',
+  'SAVEDATESUPPORTED',
+  'SAVEDBEFORE',
+  'OLDER x',
+  'YOUNGER 1000000000',
+  'FUZZY SUBJECT meeting',
+  'FUZZY (SUBJECT meeting BODY x)',
+]
+
+const MORE_ITEMS = [
+  'EMAILID',
+  'THREADID',
+  'SAVEDATE',
+  'PREVIEW',
+  'PREVIEW (LAZY)',
+  '(PREVIEW (LAZY) UID)',
+  '(PREVIEW (FOO))',
+  'DIGEST.SHA1',
+  'RFC822.SHA1',
+  'RFC822.FILESIZE',
+  'CREATEDMODSEQ',
+  'LASTUPDATED',
+  'CID',
+  'BASECID',
+  'MAILBOXES',
+  'RFC822.HEADER.LINES (Subject)',
+  'RFC822.HEADER.LINES.NOT (Subject)',
+  'RFC822.TEXT.PEEK',
+  '(FLAGS UID INTERNALDATE RFC822.SIZE EMAILID SAVEDATE DIGEST.SHA1 RFC822.SHA1 RFC822.FILESIZE)',
+  'BINARY.PEEK[]',
+  'BINARY.SIZE[]',
+  'BINARY.PEEK[1]',
+  'BINARY.SIZE[1]',
+  'BINARY.PEEK[1.1]',
+  'BINARY.PEEK[2]',
+  'BINARY.SIZE[2]',
+  'BINARY.PEEK[1]<2.10>',
+  'BINARY.PEEK[2]<300.1000>',
+  'BINARY.PEEK[2]<1000.10>',
+  'BINARY.PEEK[9]',
+  'BINARY.SIZE[9]',
+  'BINARY.PEEK[1.MIME]',
+  'BINARY.SIZE[1]<0.1>',
+  '(BINARY.SIZE[1.1] BINARY.PEEK[1] BODY.PEEK[1] FLAGS)',
+]
+
+const STATUS_ITEMS = [
+  'MESSAGES',
+  'RECENT',
+  'UIDNEXT',
+  'UIDVALIDITY',
+  'UNSEEN',
+  'SIZE',
+  'MAILBOXID',
+  'HIGHESTMODSEQ',
+  'CREATEDMODSEQ',
+  'UNSEEN MESSAGES UNSEEN',
+  'CREATEDMODSEQ HIGHESTMODSEQ MAILBOXID SIZE UNSEEN UIDVALIDITY UIDNEXT RECENT MESSAGES',
+  'NONSENSE',
+  '',
+]
+
 const STRICT_GRAMMAR = 'What the grammar forbids is refused'
 
 const DIFFERENT: Readonly<Record<string, string>> = {
@@ -156,6 +251,20 @@ const DIFFERENT: Readonly<Record<string, string>> = {
   'SEARCH ON 31-Feb-2020': STRICT_GRAMMAR,
   'SEARCH 0': STRICT_GRAMMAR,
   'SEARCH CHARSET X-UNKNOWN SUBJECT x': 'An unknown CHARSET of SEARCH is answered with BADCHARSET',
+}
+
+const NO_FUZZY = 'SEARCH FUZZY finds what SEARCH finds'
+const PREVIEWS = 'PREVIEW tells the first words of a message'
+
+const MORE_DIFFERENT: Readonly<Record<string, string>> = {
+  'SEARCH FUZZY SUBJECT meeting': NO_FUZZY,
+  'SEARCH FUZZY (SUBJECT meeting BODY x)': NO_FUZZY,
+  'FETCH 1:10 THREADID': 'THREADID is NIL without parentheses',
+  'FETCH 1:10 PREVIEW': PREVIEWS,
+  'FETCH 1:10 PREVIEW (LAZY)': PREVIEWS,
+  'FETCH 1:10 (PREVIEW (LAZY) UID)': PREVIEWS,
+  'STATUS INBOX (HIGHESTMODSEQ)': 'STATUS (HIGHESTMODSEQ) and SEARCH MODSEQ enable CONDSTORE',
+  'SEARCH RETURN (MIN) SEEN MODSEQ 1': 'STATUS (HIGHESTMODSEQ) and SEARCH MODSEQ enable CONDSTORE',
 }
 
 /** All families. */
@@ -176,6 +285,26 @@ export function tables(): Script[] {
       'SEARCH keys',
       SEARCH_KEYS.map((key) => `SEARCH ${key}`),
       DIFFERENT,
+    ),
+    ...family(
+      'SEARCH RETURN',
+      RETURNS.map((search) => `SEARCH ${search}`),
+      MORE_DIFFERENT,
+    ),
+    ...family(
+      'SEARCH keys of extensions',
+      MORE_KEYS.map((key) => `SEARCH ${key}`),
+      MORE_DIFFERENT,
+    ),
+    ...family(
+      'FETCH items of extensions',
+      MORE_ITEMS.map((item) => `FETCH 1:10 ${item}`),
+      MORE_DIFFERENT,
+    ),
+    ...family(
+      'STATUS items',
+      STATUS_ITEMS.map((items) => `STATUS INBOX (${items})`),
+      MORE_DIFFERENT,
     ),
     ...family('UID SEARCH', ['UID SEARCH ALL', 'UID SEARCH 2:3', 'UID SEARCH UID 100:*']),
   ]
