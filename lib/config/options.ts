@@ -297,6 +297,15 @@ const TABLE: readonly Option[] = [
     's',
     'Longest pause between two attempts to reach the replica; 0 is no limit.',
   ),
+  int(
+    'sync_parallel',
+    4,
+    'Connections to the replica at most, for rolling replication and sync_client -A; 1 is Cyrus’ way.',
+    {
+      min: 1,
+      max: 64,
+    },
+  ),
   int('sync_batchsize', 8192, 'Most new messages that one replication command tells of.', { min: 1 }),
   duration('client_timeout', 10, 's', 'How long connecting may take.'),
 ]

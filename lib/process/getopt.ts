@@ -1,6 +1,6 @@
 /**
  * getopt(3) as the Cyrus programs use it: single letters, merged or apart, values merged or apart, `--` ends the options.
- * Besides that only `--help` and `--version` are known. Decides nothing about the options' meaning.
+ * Besides that `--help` and `--version` are known, and what words a program names. Decides nothing about the options' meaning.
  */
 
 /** What stands on a command line. A letter given twice keeps its last value; `repeated` has them all, in order. */
@@ -25,9 +25,10 @@ export class UsageError extends Error {
 /**
  * @param letters getopt's: `'C:vu'`, a colon after each letter that takes a value
  * @param argv without the interpreter and the script
+ * @param words options of whole words without a value, without their dashes
  * @throws {UsageError} on an unknown letter or a missing value
  */
-export function parseOptions(letters: string, argv: readonly string[]): ParsedOptions {
+export function parseOptions(letters: string, argv: readonly string[], words: readonly string[] = []): ParsedOptions {
   const options = new Map<string, string | true>()
   const repeated: [string, string | true][] = []
   const set = (letter: string, value: string | true): void => {
@@ -42,7 +43,7 @@ export function parseOptions(letters: string, argv: readonly string[]): ParsedOp
       break
     }
     if (!word.startsWith('-') || word === '-') break
-    if (word === '--help' || word === '--version') {
+    if (word === '--help' || word === '--version' || (word.startsWith('--') && words.includes(word.slice(2)))) {
       set(word.slice(2), true)
       continue
     }

@@ -15,6 +15,8 @@ export interface ToolDefinition {
   readonly usage: string
   /** getopt letters besides `C:`, which every tool has; `v` copies the log to stderr if it is among them */
   readonly letters: string
+  /** options of whole words, `status` for --status */
+  readonly words?: readonly string[]
 }
 
 export interface ToolContext {
@@ -30,12 +32,12 @@ export interface ToolContext {
  * @param check sees the command line before anything is read; throws UsageError
  */
 export async function runTool(
-  { program, usage, letters }: ToolDefinition,
+  { program, usage, letters, words }: ToolDefinition,
   check: (parsed: ParsedOptions) => void,
   work: (context: ToolContext) => Promise<void>,
 ): Promise<void> {
   try {
-    const parsed = parseOptions(`C:${letters}`, process.argv.slice(2))
+    const parsed = parseOptions(`C:${letters}`, process.argv.slice(2), words)
     const { options, args } = parsed
     if (options.has('help')) {
       process.stdout.write(usage)

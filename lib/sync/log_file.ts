@@ -3,7 +3,7 @@
  * only when told that everything in it has been done. What could not be done is kept in `log-deferred`, so that one bad mailbox holds
  * nothing up and is not forgotten by a crash. The log is small and in memory, so it is taken without a thread: each would add to the lag.
  */
-import { closeSync, existsSync, openSync, readSync, renameSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs'
 import { type FileHandle, mkdir, open, readFile, rename, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { StringDecoder } from 'node:string_decoder'
@@ -64,6 +64,30 @@ export class LogFiles {
     } finally {
       closeSync(fd)
     }
+  }
+
+  /** When the oldest line was written that is not done, nor deferred, ms since the epoch; undefined if there is none. */
+  pendingSince(): number | undefined {
+    for (const path of [this.#run, this.#log]) {
+      const found = statSync(path, { throwIfNoEntry: false })
+      if (found !== undefined) return found.birthtimeMs
+    }
+    return undefined
+  }
+
+  /** How many distinct lines are logged and not done, and how many are deferred. For a look from outside: nothing is locked. */
+  async waiting(): Promise<{ logged: number; deferred: number }> {
+    let logged = 0
+    for (const path of [this.#run, this.#log]) {
+      try {
+        const fd = openSync(path, 'r')
+        logged += distinctLines(fd).length
+        closeSync(fd)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      }
+    }
+    return { logged, deferred: (await this.deferred()).length }
   }
 
   /** Everything taken has been done, or is deferred. */

@@ -7,13 +7,13 @@ import { Config } from '../../lib/config/config.js'
 import { inBackground, startInBackground } from '../../lib/process/background.js'
 import { parseOptions } from '../../lib/process/getopt.js'
 import { rememberMaster } from './master_watch.js'
-import { type CommandLine, LETTERS, readCommandLine } from './modes.js'
+import { type CommandLine, LETTERS, readCommandLine, WORDS } from './modes.js'
 
 /** The command line, if it asks for the background and we are not there yet; the work's own process tells what is wrong with a bad one. */
 function backgroundWanted(): CommandLine | undefined {
   if (inBackground() || process.env.CYRUS_ISDAEMON !== undefined) return undefined
   try {
-    const line = readCommandLine(parseOptions(`C:${LETTERS}`, process.argv.slice(2)))
+    const line = readCommandLine(parseOptions(`C:${LETTERS}`, process.argv.slice(2), WORDS))
     return line.mode === 'rolling' && !line.foreground ? line : undefined
   } catch {
     return undefined
@@ -27,7 +27,7 @@ function backgroundWanted(): CommandLine | undefined {
 function isAdopted({ server, channel }: CommandLine): boolean {
   if (process.env.CYRUS_ADOPT !== '1') return false
   try {
-    const { options } = parseOptions(`C:${LETTERS}`, process.argv.slice(2))
+    const { options } = parseOptions(`C:${LETTERS}`, process.argv.slice(2), WORDS)
     const config = Config.load(String(options.get('C') ?? '/etc/imapd.conf'))
     const host = server ?? config.overflow(`${channel}_sync_host`) ?? config.string('sync_host')
     if (host === undefined) return false

@@ -3,7 +3,7 @@ import { parseDuration } from '../../lib/config/values.js'
 import { type ParsedOptions, UsageError } from '../../lib/process/getopt.js'
 
 /** The kinds of work. */
-export type Mode = 'rolling' | 'user' | 'mailbox' | 'meta' | 'all'
+export type Mode = 'rolling' | 'status' | 'user' | 'mailbox' | 'meta' | 'all'
 
 /** A command line understood. Times in seconds. */
 export interface CommandLine {
@@ -29,6 +29,8 @@ export interface CommandLine {
   readonly requireCompression: boolean
 }
 
+/** Options of whole words. */
+export const WORDS = ['status']
 export const LETTERS = 'vlLS:F:f:w:t:d:n:rRumsANoOp:z1'
 
 const MODES: Readonly<Record<string, Mode>> = {
@@ -38,6 +40,7 @@ const MODES: Readonly<Record<string, Mode>> = {
   m: 'mailbox',
   s: 'meta',
   A: 'all',
+  status: 'status',
 }
 
 /** @throws {UsageError} */
@@ -45,7 +48,7 @@ export function readCommandLine({ options, repeated, args }: ParsedOptions): Com
   const modes = new Set(repeated.flatMap(([letter]) => MODES[letter] ?? []))
   if (modes.size > 1) throw new UsageError('Mutually exclusive options defined')
   const [mode] = modes
-  if (mode === undefined) throw new UsageError('one of -r, -R, -u, -m, -s, -A is needed')
+  if (mode === undefined) throw new UsageError('one of -r, -R, -u, -m, -s, -A, --status is needed')
   const text = (letter: string): string | undefined => options.get(letter) as string | undefined
   const seconds = (letter: string): number | undefined => {
     const value = text(letter)
@@ -55,7 +58,8 @@ export function readCommandLine({ options, repeated, args }: ParsedOptions): Com
     return parsed
   }
   const inputFile = text('f')
-  if (mode === 'rolling' && args.length > 0) throw new UsageError(`unexpected argument "${args[0]}"`)
+  if ((mode === 'rolling' || mode === 'status') && args.length > 0)
+    throw new UsageError(`unexpected argument "${args[0]}"`)
   if (mode === 'all' && args.length > 1) throw new UsageError(`unexpected argument "${args[1]}"`)
   if (['user', 'mailbox', 'meta'].includes(mode) && args.length === 0 && inputFile === undefined)
     throw new UsageError('no names given')

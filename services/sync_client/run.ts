@@ -9,23 +9,27 @@ import { parseOptions } from '../../lib/process/getopt.js'
 import type { Logger } from '../../lib/process/log.js'
 import { runTool } from '../../lib/process/tool.js'
 import { MailStore } from '../../lib/store/store.js'
+import { Connections } from '../../lib/sync/client/connections.js'
 import { runLog } from '../../lib/sync/client/log_run.js'
 import { Peer, PeerGoneError } from '../../lib/sync/client/peer.js'
 import { roll } from '../../lib/sync/client/rolling.js'
 import { ClientSession } from '../../lib/sync/client/session.js'
+import { StatusFile } from '../../lib/sync/client/status.js'
 import { syncMailboxes } from '../../lib/sync/client/sync_folders.js'
 import { syncMeta, syncUser } from '../../lib/sync/client/sync_user.js'
 import { channelDuration, channelOption, type Target, targetOf } from '../../lib/sync/client/target.js'
 import { LogFiles } from '../../lib/sync/log_file.js'
 import { ownerOf } from '../../lib/sync/names.js'
 import { watchMaster } from './master_watch.js'
-import { type CommandLine, LETTERS, readCommandLine } from './modes.js'
+import { type CommandLine, LETTERS, readCommandLine, WORDS } from './modes.js'
+import { showStatus } from './show_status.js'
 
-const USAGE = `usage: sync_client [options] -u user... | -m mailbox... | -s user... | -A [prefix] | -r | -R
+const USAGE = `usage: sync_client [options] -u user... | -m mailbox... | -s user... | -A [prefix] | -r | -R | --status
 
   -u      users with all that is theirs           -s  their subscriptions and seen state only
   -m      mailboxes, by external names            -A  all users and shared mailboxes
   -r      rolling replication, in the background  -R  the same in the foreground
+  --status  how rolling replication stands
 
   -C file       imapd.conf (/etc/imapd.conf)
   -S server     host, host:port, or the path of a socket; sync_host otherwise
@@ -50,8 +54,10 @@ const FIRST_PAUSE = 100
 
 class Client {
   readonly #stopping = new AbortController()
-  readonly #target: Target
+  readonly target: Target
   #failed = false
+  /** counts what all connections have sent */
+  sent = { messages: 0, bytes: 0 }
 
   constructor(
     readonly config: Config,
@@ -60,7 +66,7 @@ class Client {
     readonly store: MailStore,
     target: Target,
   ) {
-    this.#target = target
+    this.target = target
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP'] as const) process.on(signal, () => this.stop())
   }
 
@@ -82,13 +88,13 @@ class Client {
       if (line.verbosity > 0) process.stdout.write(`${text}\n`)
       if (line.logCommands) log.info(text)
     }
-    const peer = await Peer.open(this.#target, {
+    const peer = await Peer.open(this.target, {
       force: line.noCopyback,
       requireCompression: line.requireCompression,
       trace: line.verbosity > 1 ? trace : undefined,
     })
     const { noCopyback, localOnly, partition } = line
-    return new ClientSession(this.store, peer, log, { tell, noCopyback, localOnly, partition })
+    return new ClientSession(this.store, peer, log, { tell, noCopyback, localOnly, partition, sent: this.sent })
   }
 
   /** As `connect`, again and again with growing pauses, unless -o. */
@@ -106,7 +112,7 @@ class Client {
           throw error
         const longest = longestPause(this.config, this.line.channel)
         if (longest > 0) wait = Math.min(wait, longest)
-        const server = this.#target.host
+        const server = this.target.host
         process.stderr.write(
           `Can not connect to server '${server}', retrying in ${wait / 1000} seconds: ${error.message}\n`,
         )
@@ -117,37 +123,60 @@ class Client {
     }
   }
 
-  /** Does items one by one, each with its own failure; a lost connection is made anew once an item. */
-  async each(items: Iterable<readonly [what: string, work: (session: ClientSession) => Promise<void>]>): Promise<void> {
-    let session: ClientSession | undefined
-    for (const [what, work] of items) {
-      for (let attempt = 0; attempt < 2 && !this.stopping.aborted; attempt++) {
-        session ??= await this.connectPatiently()
-        try {
-          await work(session)
-          await session.restart()
-          break
-        } catch (error) {
-          const gone = error instanceof PeerGoneError
-          if (gone) {
-            session.peer.destroy()
-            session = undefined
-            if (attempt === 0 && !this.line.connectOnce) continue
-          }
-          this.#failed = true
-          this.log.error(`SYNCERROR: ${what}: ${(error as Error).message}`)
-          // with -v the log goes to stderr already
-          if (this.line.verbosity === 0) process.stderr.write(`sync_client: ${what}: ${(error as Error).message}\n`)
-        }
+  /**
+   * Does items, each with its own failure, several side by side if there are many; one during which the connection is lost gets a second chance
+   * on a new one.
+   */
+  async each(items: Iterable<Item>): Promise<void> {
+    const connections = new Connections({
+      connect: () => this.connectPatiently(),
+      most: this.config.int('sync_parallel'),
+      lifetime: 0,
+    })
+    const queue = [...items]
+    const lostOnce = new Set<Item>()
+    const fail = (what: string, error: unknown): void => {
+      this.#failed = true
+      this.log.error(`SYNCERROR: ${what}: ${(error as Error).message}`)
+      // with -v the log goes to stderr already
+      if (this.line.verbosity === 0) process.stderr.write(`sync_client: ${what}: ${(error as Error).message}\n`)
+    }
+    const work = async (session: ClientSession, item: Item): Promise<void> => {
+      const [what, replicate] = item
+      if (this.stopping.aborted) return
+      try {
+        await replicate(session)
+        await session.restart()
+      } catch (error) {
+        if (!(error instanceof PeerGoneError)) fail(what, error)
+        else if (lostOnce.has(item) || this.line.connectOnce) fail(what, error)
+        if (error instanceof PeerGoneError || session.peer.closed) throw error
       }
     }
-    await session?.peer.exit()
+    const giveUp = (item: Item): boolean => {
+      const again = !lostOnce.has(item) && !this.line.connectOnce
+      lostOnce.add(item)
+      return !again
+    }
+    while (queue.length > 0 && !this.stopping.aborted) {
+      const before = lostOnce.size
+      try {
+        await connections.share(queue, work, giveUp)
+      } catch (error) {
+        // without a connection there is nothing to go on with; with one lost in the middle of an item, there is
+        if (!(error instanceof PeerGoneError) || lostOnce.size === before) throw error
+      }
+    }
+    await connections.end()
   }
 
   get failed(): boolean {
     return this.#failed || this.stopping.aborted
   }
 }
+
+/** What is to be replicated: what it is called in messages, and the work. */
+type Item = readonly [what: string, work: (session: ClientSession) => Promise<void>]
 
 /** Milliseconds. */
 function longestPause(config: Config, channel: string): number {
@@ -156,7 +185,7 @@ function longestPause(config: Config, channel: string): number {
   )
 }
 
-function* items(client: Client): Generator<readonly [what: string, work: (session: ClientSession) => Promise<void>]> {
+function* items(client: Client): Generator<Item> {
   const { line, store, config } = client
   const names = [...line.names, ...(line.inputFile === undefined ? [] : namesIn(line.inputFile))]
   const admin = new Namespace(config, '', true)
@@ -216,17 +245,39 @@ async function rollingWork(client: Client, ready: (() => void) | undefined): Pro
     client.stopping.addEventListener('abort', () => process.exit(Exit.Ok))
     await files.waitForClaim()
   }
+  const { host, port, unix } = client.target
+  const status = {
+    pid: process.pid,
+    channel: line.channel,
+    server: unix ? host : `${host}:${port}`,
+    started: Date.now() / 1000,
+    connectedSince: null,
+    connections: 0,
+    connectError: null,
+    lastRound: null,
+    rounds: 0,
+    oldest: null,
+    waiting: 0,
+    messages: 0,
+    bytes: 0,
+    messageRate: 0,
+    byteRate: 0,
+    failing: [],
+  }
+  client.sent = status
   const interval = line.interval ?? channelDuration(config, line.channel, 'sync_repeat_interval') ?? 0
   await roll({
     files,
     log,
     connect: () => client.connect(),
+    parallel: config.int('sync_parallel'),
     interval: interval * 1000,
     lifetime: line.lifetime * 1000,
     longestPause: longestPause(config, line.channel),
     once: line.once,
     shutdownFile: line.shutdownFile ?? channelOption(config, line.channel, 'sync_shutdown_file'),
     stopping: client.stopping,
+    status: new StatusFile(config.directory, status, log),
   })
 }
 
@@ -245,10 +296,14 @@ async function logFileWork(client: Client, path: string): Promise<boolean> {
 export async function run(): Promise<never> {
   const ready = readyInBackground()
   await runTool(
-    { program: 'sync_client', usage: USAGE, letters: LETTERS },
+    { program: 'sync_client', usage: USAGE, letters: LETTERS, words: WORDS },
     (parsed) => void readCommandLine(parsed),
     async ({ config, log }) => {
-      const line = readCommandLine(parseOptions(`C:${LETTERS}`, process.argv.slice(2)))
+      const line = readCommandLine(parseOptions(`C:${LETTERS}`, process.argv.slice(2), WORDS))
+      if (line.mode === 'status') {
+        process.exitCode = (await showStatus(config, line.channel)) ? Exit.Ok : 1
+        return
+      }
       if (line.wait > 0) await pause(line.wait * 1000)
       const target = targetOf(config, line.channel, line.server)
       if (target === undefined) {

@@ -182,6 +182,7 @@ t.test('rolling: through a lost replica, with nothing lost', async (t) => {
       last = await pair.connect()
       return last
     },
+    parallel: 4,
     interval: 0,
     lifetime: 0,
     longestPause: 200,
@@ -227,6 +228,7 @@ t.test('rolling: a failed item is deferred on disk and tried again until it work
     files,
     log: collectingLog(pair.logged),
     connect: () => pair.connect(),
+    parallel: 4,
     interval: 0,
     lifetime: 0,
     longestPause: 200,
@@ -277,6 +279,7 @@ t.test('rolling: a mailbox that costs the connection each time holds up no other
       }
       return session
     },
+    parallel: 4,
     interval: 0,
     lifetime: 0,
     longestPause: 10,

@@ -41,6 +41,7 @@ t.test('modes and exit statuses', async (t) => {
   t.match(await run(pair), { status: 64, stderr: /one of -r, -R, -u/ })
   t.match(await run(pair, '-u', '-m', 'x'), { status: 64, stderr: /Mutually exclusive options defined/ })
   t.match(await run(pair, '-u'), { status: 64, stderr: /no names given/ })
+  t.match(await run(pair, '--status'), { status: 1, stdout: /none has worked on this channel yet/ })
   t.match(await run(pair, '-n', '../x', '-R'), { status: 64, stderr: /no channel/ })
   t.match(await run(pair, '--help'), { status: 0, stdout: /usage: sync_client/ })
   t.match(await run(pair, '-o', '-S', '127.0.0.1:1', '-u', 'alice'), { status: 1, stderr: /ECONNREFUSED/ })
@@ -112,9 +113,16 @@ t.test('rolling: in the background, one at a time, killed again and again', { ti
   // the client that was started last is at work, not only coming up
   await deliver(store, 'user.alice', [messageText('last')])
   await until('the last one', () => seen() === 101)
+  await until('the round’s end', () => !existsSync(join(pair.config.directory, 'sync', 'log-run')))
+  t.match(await run(pair, '--status'), {
+    status: 0,
+    stdout:
+      /^channel \(default\)\n {2}replica {7}127.0.0.1:\d+\n {2}client {8}process \d+, since .*\n {2}connected {5}since .*\n/,
+  })
   const ended = new Promise((resolve) => client!.once('exit', resolve))
   client!.kill('SIGTERM')
   t.equal(await ended, 0, 'SIGTERM ends it well')
+  t.match(await run(pair, '--status'), { status: 1, stdout: /not running(?:.|\n)*waiting {7}0 logged, 0 deferred/ })
 
   const shutdown = join(pair.config.directory, 'shutdown')
   t.match(await run(pair, '-r', '-F', shutdown), { status: 0 }, '-r goes to the background')

@@ -36,8 +36,13 @@ export function readLog(lines: Iterable<string>, complain: (message: string) => 
   return planLog(entries)
 }
 
-/** How often the connection was lost in the middle of an item since it was last done; kept by the caller from run to run. */
-export type Losses = Map<string, number>
+/** What is remembered from run to run, and of several that go side by side. */
+export class RunMemory {
+  /** how often the connection was lost in the middle of an item since it was last done */
+  readonly losses = new Map<string, number>()
+  /** why a line that was given back has failed */
+  readonly reasons = new Map<string, string>()
+}
 
 /**
  * @param stopping checked between items: what is left then is given back too
@@ -48,13 +53,19 @@ export async function runLog(
   session: ClientSession,
   lines: readonly string[],
   stopping: () => boolean,
-  losses: Losses = new Map(),
+  { losses, reasons }: RunMemory = new RunMemory(),
 ): Promise<string[]> {
   const { log } = session
   // what the lines speak of is committed, but an open view of the database may be older
   session.store.refresh()
   const plan = readLog(lines, (message) => log.error(message))
   const failed: string[] = []
+  let reason = ''
+  const giveBack = (...line: readonly [type: string, ...args: string[]]): void => {
+    const text = formatLogLine(...line)
+    failed.push(text)
+    reasons.set(text, reason)
+  }
   const users = new Set(plan.users)
   const metas = new Set(plan.metas)
 
@@ -65,7 +76,8 @@ export async function runLog(
     if (lostTooOften(what)) {
       // one chance when it is tried again
       losses.set(what, MOST_LOSSES - 1)
-      log.error(`SYNCERROR: ${what}: put off, since the connection is lost in the middle of it again and again`)
+      reason = 'put off, since the connection is lost in the middle of it again and again'
+      log.error(`SYNCERROR: ${what}: ${reason}`)
       return false
     }
     try {
@@ -79,7 +91,8 @@ export async function runLog(
         if (!stopping()) losses.set(what, (losses.get(what) ?? 0) + 1)
         throw known ? error : new PeerGoneError(`${what}: ${(error as Error).stack ?? error}`)
       }
-      log.error(`SYNCERROR: ${what}: ${known ? (error as Error).message : ((error as Error).stack ?? error)}`)
+      reason = (error as Error).message
+      log.error(`SYNCERROR: ${what}: ${known ? reason : ((error as Error).stack ?? error)}`)
       return false
     }
   }
@@ -101,7 +114,7 @@ export async function runLog(
       if (await attempt(whatOf(some), () => syncMailboxes(session, some, options))) continue
       for (const name of some) {
         const user = ownerOf(name)
-        if (!hasTurn(user)) failed.push(formatLogLine('MAILBOX', name))
+        if (!hasTurn(user)) giveBack('MAILBOX', name)
         else if (!users.has(user) && !plan.unusers.has(user)) {
           promote(`MAILBOX ${name}`, 'USER', user)
           users.add(user)
@@ -113,13 +126,13 @@ export async function runLog(
   for (const root of plan.quotas) {
     if (await attempt(`QUOTA ${root}`, () => syncQuota(session, root))) continue
     const user = ownerOf(root)
-    if (!hasTurn(user)) failed.push(formatLogLine('QUOTA', root))
+    if (!hasTurn(user)) giveBack('QUOTA', root)
     else users.add(user)
   }
   for (const name of plan.annotations) {
     if (await attempt(`ANNOTATION ${name}`, () => syncAnnotations(session, name))) continue
     const user = ownerOf(name)
-    if (!hasTurn(user)) failed.push(formatLogLine('ANNOTATION', name))
+    if (!hasTurn(user)) giveBack('ANNOTATION', name)
     else users.add(user)
   }
   for (const [user, uniqueid] of plan.seens) {
@@ -129,24 +142,22 @@ export async function runLog(
     if (!(await attempt(`SUB ${user} ${name}`, () => syncSubscription(session, user, name)))) metas.add(user)
   }
   for (const name of plan.unmailboxes) {
-    if (!(await attempt(`UNMAILBOX ${name}`, () => syncUnmailbox(session, name))))
-      failed.push(formatLogLine('UNMAILBOX', name))
+    if (!(await attempt(`UNMAILBOX ${name}`, () => syncUnmailbox(session, name)))) giveBack('UNMAILBOX', name)
   }
   for (const user of metas) {
     if (await attempt(`META ${user}`, () => syncMeta(session, user))) continue
-    if (!hasTurn(user)) failed.push(formatLogLine('META', user))
+    if (!hasTurn(user)) giveBack('META', user)
     else {
       promote(`META ${user}`, 'USER', user)
       users.add(user)
     }
   }
   for (const user of users) {
-    if (!(await attempt(`USER ${user}`, () => syncUser(session, user, plan.unmailboxes))))
-      failed.push(formatLogLine('USER', user))
+    if (!(await attempt(`USER ${user}`, () => syncUser(session, user, plan.unmailboxes)))) giveBack('USER', user)
     await attempt(`RESTART after ${user}`, () => session.restart())
   }
   for (const user of plan.unusers) {
-    if (!(await attempt(`UNUSER ${user}`, () => syncUnuser(session, user)))) failed.push(formatLogLine('UNUSER', user))
+    if (!(await attempt(`UNUSER ${user}`, () => syncUnuser(session, user)))) giveBack('UNUSER', user)
   }
   return failed
 }

@@ -10,9 +10,13 @@ import { basename } from 'node:path'
 import { type FSWatcher, watch } from 'chokidar'
 import type { Logger } from '../../process/log.js'
 import type { LogFiles } from '../log_file.js'
-import { type Losses, runLog } from './log_run.js'
+import { groupByOwner } from '../owner_groups.js'
+import { Connections } from './connections.js'
+import { Deferred } from './deferred.js'
+import { RunMemory, runLog } from './log_run.js'
 import { PeerGoneError } from './peer.js'
 import type { ClientSession } from './session.js'
+import type { StatusFile } from './status.js'
 
 /** How rolling goes. Times in milliseconds. */
 export interface RollingOptions {
@@ -20,6 +24,8 @@ export interface RollingOptions {
   readonly log: Logger
   /** opens a connection; its failure is a PeerGoneError */
   readonly connect: () => Promise<ClientSession>
+  /** connections at most (`sync_parallel`); 1 does everything in the order of the log */
+  readonly parallel: number
   /** least time from the start of one round to the start of the next */
   readonly interval: number
   /** a new connection after this time; 0 never */
@@ -31,6 +37,8 @@ export interface RollingOptions {
   /** rolling ends when this file appears */
   readonly shutdownFile: string | undefined
   readonly stopping: AbortSignal
+  /** kept up to date, if given */
+  readonly status?: StatusFile | undefined
 }
 
 const FIRST_PAUSE = 100
@@ -50,35 +58,36 @@ export async function roll(options: RollingOptions): Promise<void> {
 
 class Roller {
   readonly #options: RollingOptions
-  #session: ClientSession | undefined
-  #connectedAt = 0
+  readonly #connections: Connections
   #pause = FIRST_PAUSE
   #watcher: FSWatcher | undefined
   #wake: (() => void) | undefined
   #noticed = false
-  /** lines that failed, and when they may be tried again */
-  #deferred = new Map<string, { at: number; pause: number }>()
-  readonly #losses: Losses = new Map()
+  readonly #deferred: Deferred
+  readonly #memory = new RunMemory()
+  #lastPing = performance.now()
 
   constructor(options: RollingOptions) {
     this.#options = options
+    const { connect, parallel, lifetime } = options
+    this.#connections = new Connections({ connect, most: parallel, lifetime })
+    this.#deferred = new Deferred(options.files, options.longestPause)
   }
 
   async run(): Promise<void> {
-    const { files, stopping, once, interval } = this.#options
+    const { stopping, once, interval } = this.#options
     const stop = (): void => this.#wake?.()
     stopping.addEventListener('abort', stop)
     this.#watch()
-    for (const line of await files.deferred()) this.#deferred.set(line, { at: 0, pause: FIRST_PAUSE })
+    await this.#deferred.load()
     while (!stopping.aborted && !(await this.#shutDown())) {
-      const session = await this.#connected()
-      if (session === undefined) {
+      if (!(await this.#connected())) {
         if (once) throw new PeerGoneError('the replica cannot be reached')
         continue
       }
       const began = performance.now()
       this.#noticed = false
-      const worked = await this.#round(session)
+      const worked = await this.#round()
       if (once) return
       if (!worked) await this.#sleep()
       else if (interval > 0) await this.#delay(interval - (performance.now() - began))
@@ -88,67 +97,91 @@ class Roller {
 
   async end(): Promise<void> {
     await this.#watcher?.close()
-    await this.#session?.peer.exit()
+    await this.#connections.end()
+    this.#tell()
+    this.#options.status?.write()
   }
 
   /** @returns whether there was anything to do */
-  async #round(session: ClientSession): Promise<boolean> {
+  async #round(): Promise<boolean> {
     const { files, log, stopping } = this.#options
     const taken = await files.take()
-    const now = performance.now()
-    const due = [...this.#deferred].filter(([, { at }]) => at <= now).map(([line]) => line)
+    const due = this.#deferred.due()
     if (taken === undefined && due.length === 0) return false
     if (taken?.again) log.notice('Reprocessing sync log file')
     const lines = [...(taken?.lines ?? []), ...due]
+    this.#tell(lines.length)
     try {
-      const failed = await runLog(session, lines, () => stopping.aborted, this.#losses)
-      await this.#defer(due, failed)
+      const failed = await this.#runAll(lines)
+      for (const [line, pause] of await this.#deferred.settle(due, failed))
+        log.notice(`Deferred: ${line}, again in ${pause / 1000} s`)
       if (taken !== undefined) files.done()
       this.#pause = FIRST_PAUSE
+      this.#tell(0, true)
     } catch (error) {
       if (!(error instanceof PeerGoneError)) log.error(`rolling replication: ${(error as Error).stack ?? error}`)
       else if (!stopping.aborted) log.error(`connection to the replica lost: ${error.message}`)
-      session.peer.destroy()
-      this.#session = undefined
       if (!stopping.aborted) await this.#backOff()
     }
     return true
   }
 
-  /** What was due is done, but for what failed again, which waits twice as long. */
-  async #defer(due: readonly string[], failed: readonly string[]): Promise<void> {
-    const before = new Map(due.map((line) => [line, this.#deferred.get(line)!]))
-    const unchanged = before.size === 0 && failed.length === 0
-    for (const line of due) this.#deferred.delete(line)
-    // lines that failed together come again together: two names of one rename are no use alone
-    const now = performance.now()
-    for (const line of failed) {
-      const pause = this.#limited((before.get(line) ?? this.#deferred.get(line))?.pause ?? FIRST_PAUSE)
-      this.#deferred.set(line, { at: now + pause, pause: pause * 2 })
-      this.#options.log.notice(`Deferred: ${line}, again in ${pause / 1000} s`)
-    }
-    if (!unchanged) await this.#options.files.defer([...this.#deferred.keys()])
+  /** @returns what failed, and why  @throws when the last connection was lost and something is left: nothing is known of that */
+  async #runAll(lines: readonly string[]): Promise<Map<string, string>> {
+    const { parallel, stopping } = this.#options
+    const failed = new Map<string, string>()
+    const queue = parallel > 1 ? groupByOwner(lines) : [[...lines]]
+    await this.#connections.share(queue, async (session, group) => {
+      for (const line of await runLog(session, group, () => stopping.aborted, this.#memory))
+        failed.set(line, this.#memory.reasons.get(line) ?? '')
+    })
+    this.#memory.reasons.clear()
+    return failed
   }
 
-  async #connected(): Promise<ClientSession | undefined> {
-    const { lifetime, log, connect } = this.#options
-    if (this.#session?.peer.closed) this.#session = undefined
-    if (this.#session !== undefined && lifetime > 0 && performance.now() - this.#connectedAt > lifetime) {
-      await this.#session.restart().catch(() => {})
-      await this.#session.peer.exit()
-      this.#session = undefined
-    }
-    if (this.#session !== undefined) return this.#session
+  async #connected(): Promise<boolean> {
+    const { log, once, status } = this.#options
     try {
-      this.#session = await connect()
-      this.#connectedAt = performance.now()
-      return this.#session
+      await this.#connections.connected()
+      if (status !== undefined && status.status.connectedSince === null) this.#tell()
+      return true
     } catch (error) {
       if (!(error instanceof PeerGoneError)) throw error
       log.error(`Can not connect to server: ${error.message}; retrying in ${this.#limited(this.#pause) / 1000} seconds`)
-      if (!this.#options.once) await this.#backOff()
-      return undefined
+      if (status !== undefined) status.status.connectError = error.message
+      this.#tell()
+      if (!once) await this.#backOff()
+      return false
     }
+  }
+
+  /** Brings the status up to date. @param underWay lines of the round  @param roundDone it has just ended well */
+  #tell(underWay?: number, roundDone = false): void {
+    const file = this.#options.status
+    if (file === undefined) return
+    const { status } = file
+    const { lines } = this.#deferred
+    const since = this.#connections.since
+    status.connectedSince = since === undefined ? null : since / 1000
+    status.connections = this.#connections.size
+    if (since !== undefined) status.connectError = null
+    if (roundDone) {
+      status.lastRound = Date.now() / 1000
+      status.rounds++
+    }
+    if (underWay !== undefined) status.waiting = underWay + lines.size
+    const firsts = [...lines.values()].map((line) => line.since)
+    const pending = this.#options.files.pendingSince()
+    if (pending !== undefined) firsts.push(pending)
+    status.oldest = firsts.length === 0 ? null : Math.min(...firsts) / 1000
+    const offset = Date.now() - performance.now()
+    status.failing = [...lines].map(([line, { reason, since, at }]) => ({
+      line,
+      reason,
+      since: since / 1000,
+      next: Math.max(at + offset, Date.now()) / 1000,
+    }))
+    file.touch()
   }
 
   async #backOff(): Promise<void> {
@@ -165,17 +198,13 @@ class Roller {
   /** Waits for the log, for a deferred item, or for being told to stop. */
   async #sleep(): Promise<void> {
     if (this.#noticed) return
-    const now = performance.now()
-    const next = Math.min(...[...this.#deferred.values()].map(({ at }) => at - now), LOOK_EVERY)
-    await this.#wait(Math.max(next, 0))
-    const session = this.#session
-    if (session === undefined || session.peer.closed || performance.now() - this.#lastPing < PING_EVERY) return
+    await this.#wait(Math.min(this.#deferred.untilNext(), LOOK_EVERY))
+    if (performance.now() - this.#lastPing < PING_EVERY) return
     // a replica that has died without a word is found out before there is work for it
     this.#lastPing = performance.now()
-    await session.peer.noop().catch(() => session.peer.destroy())
+    await this.#connections.idle()
+    this.#tell()
   }
-
-  #lastPing = performance.now()
 
   async #delay(ms: number): Promise<void> {
     const until = performance.now() + ms

@@ -17,6 +17,8 @@ export interface ClientOptions {
   readonly localOnly: boolean
   /** -p: partition of the replica on which mailboxes are to be */
   readonly partition: string | undefined
+  /** counts what is sent, if given */
+  readonly sent?: { messages: number; bytes: number }
 }
 
 /** One item could not be replicated, for a reason on this side: the others go on. */

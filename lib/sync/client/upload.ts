@@ -75,7 +75,13 @@ export async function upload(
       await session.forget()
       throw new ItemError(`${mailbox.name}: ${damaged.join('; ')}`)
     }
-    for (const { guid } of some) staged.add(guid)
+    const { sent } = session.options
+    for (const { guid, size } of some) {
+      staged.add(guid)
+      if (sent === undefined) continue
+      sent.messages++
+      sent.bytes += size
+    }
   }
 }
 
