@@ -24,6 +24,8 @@ export class ServiceSocket implements Counters {
   acceptWaits = 0
   readonly forkRate: ForkRate
   readonly crashGuard = new CrashGuard()
+  /** the same for SIGKILL, for which no service is given up */
+  readonly killGuard = new CrashGuard()
   readonly crowdGuard = new CrowdGuard()
   /** false once the entry is gone, or has failed too often: no process is started any more */
   enabled = true

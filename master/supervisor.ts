@@ -34,6 +34,9 @@ const NULL_PREFIX = '0'.repeat(24)
 /** How long children may take to heed SIGHUP before the log mentions them, in ms. */
 const RELOAD_PATIENCE = 30_000
 
+/** Pause before another process is started for a service whose processes are all killed, in ms. */
+const KILLED_PAUSE = 1_000
+
 /** A babysat service that has kept running for so long after a pause is told of anew when it fails, in ms. */
 const TOLD_AGAIN = 60_000
 
@@ -341,8 +344,10 @@ export class Supervisor {
       this.#log.warning(`service ${child.what} pid ${pid} in READY state: terminated abnormally`)
       child.service.failures++
       // A process with several slots is ready while it serves: for Cyrus it would be BUSY, which is no failure to start.
-      if (!child.served)
-        this.#countFailure(child.service, signal === null ? `exited with ${code}` : `died of ${signal}`)
+      if (!child.served) {
+        if (signal === 'SIGKILL') this.#countKill(child.service)
+        else this.#countFailure(child.service, signal === null ? `exited with ${code}` : `died of ${signal}`)
+      }
     }
     if (this.#stopping !== undefined) {
       if (this.#services.every(({ active }) => active === 0)) this.#servicesGone?.()
@@ -372,6 +377,16 @@ export class Supervisor {
       service.enabled = false
       service.closeSocket(false)
     }
+  }
+
+  /**
+   * A process that nobody had used yet was killed: somebody's doing (an administrator's, the kernel's for want of memory), nothing that the service
+   * could help, so it is not given up for that. But when it goes on like this until none is left, we wait a moment.
+   */
+  #countKill(service: ServiceSocket): void {
+    if (!service.killGuard.failed(performance.now()) || service.active > 0) return
+    service.heldUntil = performance.now() + KILLED_PAUSE
+    setTimeout(() => this.#attend(), KILLED_PAUSE + 1).unref()
   }
 
   /** Drops services that are no longer configured once their last process is gone. */

@@ -2,6 +2,7 @@
  * Whole-file locks of fcntl(2), the kind that Cyrus takes: they belong to the process, and closing *any* descriptor of the file in this
  * process gives them up. So open a lock file once and keep it.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import koffi from 'koffi'
 import { check, native } from './libc.js'
 
@@ -33,24 +34,25 @@ export function tryLock(fd: number, kind: 'exclusive' | 'shared' = 'exclusive'):
   return false
 }
 
-/** Takes an exclusive lock, waiting on a thread of Node's pool as long as it takes. Rejects with the errno's number in `message`. */
+/** Pause after the kernel gave up waiting for a lock, in ms. */
+const AGAIN = 5
+
+/**
+ * Takes an exclusive lock, waiting on a thread of Node's pool as long as it takes. The kernel may give up before: at a signal, or because it
+ * believes in a deadlock when holders come and go quickly (it looks at processes, not at what they wait for); then we ask again.
+ * @throws {SystemError} for a descriptor that cannot be locked
+ */
 export async function lock(fd: number): Promise<void> {
-  if (tryLock(fd)) return
-  await new Promise<void>((resolve, reject) => {
-    // errno is lost on the way back from the thread; trying again without waiting tells what it was.
-    native.fcntlLock().async(fd, F_SETLKW, wholeFile(F_WRLCK), (error, result) => {
-      if (error) reject(error)
-      else if (result >= 0) resolve()
-      else {
-        try {
-          if (tryLock(fd)) resolve()
-          else reject(new Error('fcntl F_SETLKW: interrupted'))
-        } catch (again) {
-          reject(again as Error)
-        }
-      }
+  while (!tryLock(fd)) {
+    const taken = await new Promise<boolean>((resolve, reject) => {
+      native.fcntlLock().async(fd, F_SETLKW, wholeFile(F_WRLCK), (error, result) => {
+        if (error) reject(error)
+        else resolve(result >= 0)
+      })
     })
-  })
+    if (taken) return
+    await sleep(AGAIN)
+  }
 }
 
 /** Gives the lock up. */

@@ -4,15 +4,18 @@
  * As Cyrus does: take the accept lock (`{configdirectory}/socket/SERVICE-ID.lock`, fcntl), wait for a connection, accept it, give the lock
  * up. So only one process of a service waits in the socket, the others in the lock, and a blocking accept never waits. The lock is
  * held only while waiting and never while the process has no free slot: a process that serves many connections queues for
- * the lock again after each turn (of at most BURST connections) and thereby starves nobody.
+ * the lock again after each turn (of at most BURST connections) and thereby starves nobody. If it serves clearly more than another process
+ * that is waiting (load_table.ts), it leaves its turn to that one, so that connections spread evenly also when processes come and go.
  *
  * The listening socket is never given to libuv: that would set O_NONBLOCK on it, and the flag belongs to the one open file that master and all
  * processes share. Waiting happens on a thread of Node's pool (lib/os/poll.ts).
  */
-import { closeSync, openSync, statSync } from 'node:fs'
+import { closeSync, constants, openSync, statSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { lock, unlock } from '../os/file_lock.js'
 import { Poller, readableNow } from '../os/poll.js'
 import { accept } from '../os/socket.js'
+import { LoadTable } from './load_table.js'
 import type { Logger } from './log.js'
 
 /** Connections taken in one turn when they are already waiting. */
@@ -21,10 +24,18 @@ const BURST = 16
 /** Pause after an accept that failed for want of descriptors or memory, in ms. */
 const SHORTAGE_PAUSE = 200
 
+/** Turns left to others in a row; if the one we wait for has not taken any it is busy with something else. */
+const MOST_TURNS_LEFT = 10
+
+/** Pause after a turn that was left to another process, in ms. */
+const TURN_LEFT_PAUSE = 2
+
 /** What the gate asks of its process. */
 export interface GateKeeper {
   /** how many connections may be taken now */
   free(): number
+  /** how many are served */
+  busy(): number
   /** takes an accepted, non-blocking descriptor over */
   accepted(fd: number): void
 }
@@ -32,7 +43,7 @@ export interface GateKeeper {
 /** Opens the accept lock's file, made 0600. @returns undefined, with a line in the log, when it cannot be: one goes on without lock */
 export function openAcceptLock(path: string, log: Logger): number | undefined {
   try {
-    return openSync(path, 'a', 0o600)
+    return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
   } catch (error) {
     log.error(`accept lock ${path}: ${(error as Error).message}; locking disabled`)
     return undefined
@@ -42,6 +53,8 @@ export function openAcceptLock(path: string, log: Logger): number | undefined {
 export class AcceptGate {
   readonly #poller = new Poller()
   readonly #program: { path: string; identity: string } | undefined
+  readonly #load: LoadTable | undefined
+  #turnsLeft = 0
   #closed = false
   #wanted: (() => void) | undefined
 
@@ -57,6 +70,7 @@ export class AcceptGate {
     private readonly log: Logger,
     program?: string,
   ) {
+    if (lockFd !== undefined) this.#load = new LoadTable(lockFd)
     if (program !== undefined) this.#program = { path: program, identity: identityOf(program) ?? '' }
   }
 
@@ -68,15 +82,19 @@ export class AcceptGate {
   async run(): Promise<'closed' | 'changed'> {
     while (!this.#closed) {
       if (this.keeper.free() === 0) {
+        this.#load?.say(this.keeper.busy(), false)
         await new Promise<void>((resolve) => {
           this.#wanted = resolve
         })
         continue
       }
       if (this.lockFd !== undefined) await lock(this.lockFd)
+      let leaves = false
       try {
         if (this.#closed) break
         if (this.#hasNewProgram()) return 'changed'
+        leaves = this.#leavesTurn()
+        if (leaves) continue
         const ready = await this.#poller.wait([this.listenFd])
         if (ready.length > 0 && !this.#closed) {
           if (this.#hasNewProgram()) return 'changed'
@@ -88,7 +106,9 @@ export class AcceptGate {
         this.log.error(`cannot accept a connection: ${(error as Error).message}; trying again`)
         await new Promise((resolve) => setTimeout(resolve, SHORTAGE_PAUSE))
       } finally {
+        this.#load?.say(this.keeper.busy(), !this.#closed)
         if (this.lockFd !== undefined) unlock(this.lockFd)
+        if (leaves) await sleep(TURN_LEFT_PAUSE)
       }
     }
     return 'closed'
@@ -96,6 +116,7 @@ export class AcceptGate {
 
   /** A slot became free. */
   slotFreed(): void {
+    if (!this.#closed) this.#load?.say(this.keeper.busy(), true)
     this.#wanted?.()
     this.#wanted = undefined
   }
@@ -104,8 +125,21 @@ export class AcceptGate {
   close(): void {
     if (this.#closed) return
     this.#closed = true
+    this.#load?.say(this.keeper.busy(), false)
     this.#poller.close()
     this.slotFreed()
+  }
+
+  /** Whether another process should have this turn. Only with the lock. */
+  #leavesTurn(): boolean {
+    if (this.#load === undefined) return false
+    const busy = this.keeper.busy()
+    this.#load.refresh(busy)
+    const other = this.#load.lessLoaded(busy)
+    if (other !== undefined && ++this.#turnsLeft <= MOST_TURNS_LEFT) return true
+    if (other !== undefined) this.#load.distrust(other)
+    this.#turnsLeft = 0
+    return false
   }
 
   #take(): void {

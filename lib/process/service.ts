@@ -205,6 +205,7 @@ class Service {
       openAcceptLock(lockPath, this.#log),
       {
         free: () => this.#slots.free,
+        busy: () => this.#slots.busy,
         accepted: (fd) => this.#accepted(fd, kind.unix),
       },
       this.#log,

@@ -4,21 +4,8 @@ import http from 'node:http'
 import t, { type Test } from 'tap'
 import { CrowdGuard } from '../../master/crowding.js'
 import { listenPoint } from '../../master/prometheus_server.js'
+import { parseReport } from './figures.js'
 import { freePort, Instance, until } from './instance.js'
-
-/** `name{service="S",family="F"}` → value. */
-function parseReport(text: string): Map<string, number> {
-  const samples = new Map<string, number>()
-  for (const line of text.split('\n')) {
-    const match = /^cyrus_master_(\w+)\{service="(\w+)",family="(\w+)"\} (\S+)$/.exec(line)
-    if (match !== null) samples.set(`${match[1]} ${match[2]}/${match[3]}`, Number(match[4]))
-    else if (line !== '') {
-      const comment = /^# (HELP cyrus_master_\w+ .+|TYPE cyrus_master_\w+ (gauge|counter))$/.test(line)
-      if (!comment) throw new Error(`no Prometheus text: ${line}`)
-    }
-  }
-  return samples
-}
 
 interface Answer {
   status: number
