@@ -5,7 +5,7 @@
 const NAMES = new Set(
   `
   acl_admin_implies_write addressbookprefix admins_get_internal_seen afspts_localrealms afspts_mycell allowapop
-  allowdeleted allownewnews allowsetacl allowspecialusesubfolder allowstarttls altprefix
+  allowdeleted allownewnews allowsetacl allowstarttls altprefix
   annotation_callout annotation_callout_disable_append annotation_db annotation_db_path
   annotation_enable_legacy_commands anyoneuseracl anysievefolder aps_expiry aps_topic aps_topic_caldav
   aps_topic_carddav archive_after archive_days archive_enabled archive_keepflagged archive_maxsize auditlog
@@ -81,8 +81,7 @@ const NAMES = new Set(
   sieve_mdn_original_recipient_header sieve_mdn_private sieve_sasl_send_unsolicited_capability sieve_use_lmtp_reject
   sieve_utf8fileinto sieve_vacation_max_response sieve_vacation_min_response sievedir sievenotifier sieveusehomedir
   singleinstancestore skiplist_always_checkpoint skiplist_unsafe smtp_auth_authname smtp_auth_password
-  smtp_auth_realm smtp_backend smtp_host sortcache_db specialuse_extra specialuse_nochildren
-  specialuse_protect specialusealways sql_database sql_engine sql_hostnames sql_passwd sql_user sql_usessl
+  smtp_auth_realm smtp_backend smtp_host sortcache_db   sql_database sql_engine sql_hostnames sql_passwd sql_user sql_usessl
   srs_alwaysrewrite srs_domain srs_hashlength srs_secrets srs_separator srvtab statuscache statuscache_db
   statuscache_db_path submitservers subscription_db suppress_capabilities sync_cache_db sync_cache_db_path
   sync_rightnow_channel tcp_keepalive tcp_keepalive_cnt tcp_keepalive_idle tcp_keepalive_intvl telemetry_bysessionid

@@ -161,6 +161,21 @@ const TABLE: readonly Option[] = [
     values: ['immediate', 'default', 'delayed', 'semidelayed'],
   }),
 
+  // what mailboxes are for
+  string('specialuse_extra', undefined, 'Further special uses that mailboxes may be given, separated by blanks.'),
+  string('specialuse_nochildren', undefined, 'Special uses whose mailboxes have none below them.'),
+  string(
+    'specialuse_protect',
+    '\\Archive \\Drafts \\Important \\Junk \\Sent \\Trash',
+    'Special uses whose mailboxes are neither deleted nor moved to another parent.',
+  ),
+  toggle('specialusealways', true, 'Whether LIST and LSUB tell special uses without being asked.'),
+  toggle(
+    'allowspecialusesubfolder',
+    false,
+    'Whether CREATE may give a use to mailboxes that are not directly below INBOX.',
+  ),
+
   // annotations
   toggle(
     'annotation_allow_undefined',

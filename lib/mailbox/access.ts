@@ -41,14 +41,18 @@ function written(rights: ReadonlySet<string>): string {
   return [...ALL_RIGHTS].filter((right) => shown.has(right)).join('')
 }
 
-/** An ACL after a change. An identifier without rights is left out. Pure. @throws {UnknownRightError} */
-export function changedAcl(acl: string, identifier: string, { mode, rights }: RightsChange): string {
+/**
+ * An ACL after a change. An identifier without rights is left out. Pure.
+ * @param always rights that the identifier keeps in any case, and that are written down
+ * @throws {UnknownRightError}
+ */
+export function changedAcl(acl: string, identifier: string, { mode, rights }: RightsChange, always = ''): string {
   const named = expanded(rights)
   const pairs = parseAcl(acl)
   const at = pairs.findIndex(([who]) => who === identifier)
   const before = at < 0 ? new Set<string>() : stored(pairs[at]![1])
   const kept = [...before].filter((right) => mode === 'add' || (mode === 'remove' && !named.has(right)))
-  const after = written(new Set([...kept, ...(mode === 'remove' ? [] : named)]))
+  const after = written(new Set([...kept, ...(mode === 'remove' ? [] : named), ...expanded(always)]))
   if (at < 0) return after === '' ? acl : formatAcl([...pairs, [identifier, after]])
   if (after === '') pairs.splice(at, 1)
   else pairs[at] = [identifier, after]

@@ -4,12 +4,14 @@
  */
 import { ownerOf } from './names.js'
 
-/** All rights in the order in which Cyrus writes them. */
-export const ALL_RIGHTS = 'lrswipkxtecdan'
-/** What an owner of a mailbox can always do, whatever its ACL says: see it and mend its ACL (Cyrus' implicit_owner_rights). */
-const OWNER_RIGHTS = 'lkxa'
-/** What an administrator can always do. */
-const ADMIN_RIGHTS = 'lkxca'
+/** The rights of a user's own new mailboxes. */
+export const OWNER_ACL_RIGHTS = 'lrswipkxtecdan'
+/** All rights in the order in which Cyrus writes them; the digits are the administrator's to give a meaning. */
+export const ALL_RIGHTS = `${OWNER_ACL_RIGHTS}0123456789`
+/** What an owner of a mailbox can always do, whatever its ACL says (Cyrus' implicit_owner_rights, `c` shown for `kx`). */
+const OWNER_RIGHTS = 'lkxcan'
+/** What an administrator can always do: see a mailbox and change its ACL; for more they give themselves the rights, as with Cyrus. */
+const ADMIN_RIGHTS = 'la'
 
 /** A set of rights. */
 export class Rights {
@@ -29,7 +31,7 @@ export class Rights {
 
 /** The ACL of a new INBOX. */
 export function ownerAcl(userid: string): string {
-  return `${userid}\t${ALL_RIGHTS}\t`
+  return `${userid}\t${OWNER_ACL_RIGHTS}\t`
 }
 
 /** An ACL as pairs, in its own order. A malformed tail is left out. */
@@ -65,7 +67,12 @@ export function rightsOf(mailbox: { name: string; acl: string }, userid: string,
     for (const right of rights) (negative ? denied : granted).add(right)
   }
   for (const right of denied) granted.delete(right)
-  if (ownerOf(mailbox.name) === userid) for (const right of OWNER_RIGHTS) granted.add(right)
+  for (const right of implicitRights(mailbox.name, userid)) granted.add(right)
   if (isAdmin) for (const right of ADMIN_RIGHTS) granted.add(right)
   return new Rights([...ALL_RIGHTS].filter((right) => granted.has(right)).join(''))
+}
+
+/** What somebody can do with a mailbox whatever its ACL says. */
+export function implicitRights(name: string, userid: string): string {
+  return ownerOf(name) === userid ? OWNER_RIGHTS : ''
 }

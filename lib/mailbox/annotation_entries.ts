@@ -56,7 +56,7 @@ const admin = (name: string, type: AnnotationType = 'string'): AnnotationEntry =
 const KNOWN: Readonly<Record<AnnotationScope, readonly AnnotationEntry[]>> = {
   server: [
     admin('squat', 'boolean'),
-    field('shutdown', 'string'),
+    vendor('shutdown', { stored: false, rights: 'a' }),
     computed('freespace/percent/most'),
     computed('freespace/total'),
     computed('freespace'),

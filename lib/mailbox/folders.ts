@@ -12,7 +12,9 @@ import {
   syncLogLine,
 } from '../store/store.js'
 import { aclOfWords, ownerAcl } from './acl.js'
+import { type AnnotationChange, annotateMailbox } from './annotations.js'
 import { DELETED_PREFIX, inboxOf, isDeleted, isInbox, nameProblem, ownerOf, parentOf } from './names.js'
+import { checkFolderQuota, quotaRootOf } from './quota.js'
 import { newUniqueid } from './uniqueid.js'
 
 /** A name that no mailbox can have; the message is for the client. */
@@ -36,18 +38,20 @@ export function nextUidvalidity(txn: StoreTransaction): number {
 /**
  * Makes a mailbox. It inherits ACL and partition from the nearest existing parent; a user's INBOX belongs to the user.
  * @param name internal
- * @throws {BadNameError}; {MailboxExistsError}; {MailboxGoneError} if it would be below the INBOX of a user who has none
+ * @param annotations that it has from the beginning
+ * @throws {BadNameError}; {MailboxExistsError}; {MailboxGoneError} if it would be below the INBOX of a user who has none; {OverQuotaError}
  */
 export async function createMailbox(
   store: MailStore,
   name: string,
-  { partition }: { partition?: string } = {},
+  { partition, annotations = [] }: { partition?: string; annotations?: readonly AnnotationChange[] } = {},
 ): Promise<MailboxHeader> {
   const problem = nameProblem(name)
   if (problem !== undefined || name === 'user' || isDeleted(name) || name === DELETED_PREFIX) {
     throw new BadNameError(problem ?? 'the name is reserved')
   }
   if (partition !== undefined && !store.hasPartition(partition)) throw new BadNameError(`no partition "${partition}"`)
+  checkFolderQuota(store, name, 1)
   return store.write((txn) => {
     if (txn.mailbox(name) !== undefined) throw new MailboxExistsError(name)
     const owner = ownerOf(name)
@@ -66,6 +70,7 @@ export async function createMailbox(
       uidvalidity: nextUidvalidity(txn),
       options: 'P',
     })
+    if (annotations.length > 0) annotateMailbox(txn, writer, annotations)
     txn.log(syncLogLine('MAILBOX', name))
     return { ...writer.header }
   })
@@ -139,24 +144,32 @@ export function forgetUser(txn: StoreTransaction, userid: string): void {
 
 /**
  * Renames a mailbox and all below it. UIDVALIDITY, uniqueids, messages and subscriptions of others stay as they are.
+ * @returns the names of each, old and new, a parent before what is below it
  * @throws {BadNameError}; {MailboxExistsError}; {MailboxGoneError}; {ForbiddenError} for an INBOX or for moving a mailbox below itself
  */
-export async function renameMailbox(store: MailStore, from: string, to: string): Promise<void> {
+export async function renameMailbox(
+  store: MailStore,
+  from: string,
+  to: string,
+): Promise<(readonly [from: string, to: string])[]> {
   const problem = nameProblem(to)
   if (problem !== undefined || to === 'user' || isDeleted(to)) throw new BadNameError(problem ?? 'the name is reserved')
   if (isInbox(from) || isInbox(to)) throw new ForbiddenError('Operation is not supported on mailbox')
   if (to.startsWith(`${from}.`)) throw new ForbiddenError('a mailbox cannot move below itself')
-  await store.write((txn) => {
+  if (quotaRootOf(store, to)?.[0] !== quotaRootOf(store, from)?.[0])
+    checkFolderQuota(store, to, [...store.mailboxes(from)].length)
+  return store.write((txn) => {
     if (txn.mailbox(from) === undefined) throw new MailboxGoneError(from)
     if (txn.mailbox(to) !== undefined) throw new MailboxExistsError(to)
     const owner = ownerOf(to)
     if (owner !== undefined && txn.mailbox(inboxOf(owner)) === undefined) throw new MailboxGoneError(inboxOf(owner))
     const names = [...txn.mailboxes(from)].map((writer) => writer.header.name)
-    for (const name of names) {
+    return names.map((name) => {
       const target = to + name.slice(from.length)
       const tooLong = nameProblem(target)
       if (tooLong !== undefined) throw new BadNameError(`${target}: ${tooLong}`)
       moveOne(txn, name, target)
-    }
+      return [name, target] as const
+    })
   })
 }

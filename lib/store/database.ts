@@ -5,7 +5,8 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { open, type RootDatabase, type Database as Table } from 'lmdb'
-import type { PackedHeader } from './header.js'
+import { updateGranted } from './granted.js'
+import { type PackedHeader, unpackHeader } from './header.js'
 import { OpenGate } from './open_gate.js'
 
 /** Layout of the database; raised when a change cannot be read by older code. */
@@ -69,6 +70,8 @@ export interface Tables {
   blocks: Table<Buffer, Buffer>
   /** uidKey(id, UID) → summary of lib/message */
   caches: Table<Buffer, Buffer>
+  /** [identifier, nameKey] → mailbox id, of those whose ACL lets the identifier look them up; see granted.ts */
+  granted: Table<number, [identifier: string, name: string]>
   seen: Table<SeenEntry, [userid: string, uniqueid: string]>
   /** [userid, nameKey] */
   subscriptions: Table<number, [userid: string, name: string]>
@@ -120,7 +123,7 @@ export async function openDatabase(directory: string, mapSize: number): Promise<
 function openEnvironment(directory: string, mapSize: number): { env: RootDatabase; tables: Tables } {
   const env = open({
     path: join(directory, 'store.lmdb'),
-    maxDbs: 16,
+    maxDbs: 32,
     maxReaders: 4096,
     mapSize,
     // a commit's promise then resolves when it is on disk, not only visible
@@ -138,6 +141,7 @@ function openEnvironment(directory: string, mapSize: number): { env: RootDatabas
     uniqueids: table('uniqueids'),
     blocks: table('blocks', binary),
     caches: table('caches', binary),
+    granted: table('granted'),
     seen: table('seen'),
     subscriptions: table('subscriptions'),
     quotas: table('quotas'),
@@ -156,6 +160,16 @@ function openEnvironment(directory: string, mapSize: number): { env: RootDatabas
     })
   } else if (format > FORMAT) {
     throw new Error(`${directory}: made by a newer version (layout ${format}, this one reads up to ${FORMAT})`)
+  }
+  // one made before there was this table
+  if (tables.meta.get('granted') === undefined) {
+    env.transactionSync(() => {
+      for (const { key, value } of tables.headers.getRange({})) {
+        const { name, acl } = unpackHeader(value)
+        updateGranted(tables, key, undefined, { name, acl })
+      }
+      tables.meta.put('granted', 1)
+    })
   }
   return { env, tables }
 }

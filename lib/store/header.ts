@@ -59,6 +59,8 @@ export interface MailboxHeader {
   annotated: number
   /** bytes of all stored annotation values, the mailbox's own and its messages' */
   annotationOctets: number
+  /** when a transaction last changed it, unix seconds */
+  changedAt: number
 }
 
 const FIELDS = [
@@ -97,6 +99,7 @@ const FIELDS = [
   'expunged',
   'annotated',
   'annotationOctets',
+  'changedAt',
 ] as const satisfies readonly (keyof MailboxHeader)[]
 
 export type PackedHeader = readonly unknown[]

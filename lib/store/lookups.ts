@@ -15,6 +15,49 @@ export function* mailboxIds(tables: Tables, prefix: string): Iterable<number> {
   for (const { value } of [...tables.names.getRange({ start, end })]) if ('id' in value) yield value.id
 }
 
+/** Some mailboxes of a list, and where to go on. */
+export interface MailboxPage {
+  readonly found: readonly { readonly name: string; readonly id: number }[]
+  /** to be given as `from` for the next page; undefined at the end */
+  readonly next: string | undefined
+}
+
+/**
+ * Some live mailboxes in list order, for lists of any length to be read piece by piece.
+ * @param from '' at first, then the page's `next`
+ * @param prefix internal name at and below which to look; '' for all
+ * @param identifier only those whose ACL lets it look them up
+ */
+export function pageOfMailboxes(
+  { names, granted }: Tables,
+  limit: number,
+  from: string,
+  prefix: string,
+  identifier?: string,
+): MailboxPage {
+  const low = nameKey(prefix)
+  const start = from === '' ? low : from
+  const end = prefix === '' ? '\uffff' : `${low}\x02`
+  const found: { name: string; id: number }[] = []
+  let next: string | undefined
+  let count = 0
+  const add = (key: string, id: number | undefined): void => {
+    if (count++ === limit) next = key
+    // the name itself, and what is below it: `a`, `a\x01…`, but not `a\0…`
+    else if (id !== undefined && (prefix === '' || key === low || key.startsWith(`${low}\x01`)))
+      found.push({ name: nameOfKey(key), id })
+  }
+  const range = { limit: limit + 1 }
+  if (identifier === undefined) {
+    for (const { key, value } of names.getRange({ ...range, start, end }))
+      add(key, 'id' in value ? value.id : undefined)
+  } else {
+    for (const { key, value } of granted.getRange({ ...range, start: [identifier, start], end: [identifier, end] }))
+      add(key[1], value)
+  }
+  return { found, next }
+}
+
 /** Names below a prefix that are only remembered as deleted. */
 export function* tombstones(tables: Tables, prefix: string): Iterable<[name: string, tombstone: Tombstone]> {
   const start = prefix === '' ? '' : nameKey(prefix)

@@ -5,6 +5,7 @@
 
 import { TooManyFlagsError } from './errors.js'
 import { Flag, MAX_USER_FLAGS } from './flags.js'
+import { type Granted, updateGranted } from './granted.js'
 import type { MailboxHeader } from './header.js'
 import { packHeader } from './header.js'
 import { RECORDS_PER_BLOCK } from './index.js'
@@ -12,6 +13,7 @@ import { uidKey, uidOfKey } from './keys.js'
 import { readMessageAnnotations } from './lookups.js'
 import { At, type MessageRecord, packRecord, RECORD_SIZE, unpackRecord } from './record.js'
 import { type Annotation, annotationCrc, basicCrc } from './sync_crc.js'
+import { now } from './time.js'
 import type { StoreTransaction } from './transaction.js'
 
 /** Changes remembered in a header, so that a snapshot can be brought up to date block by block. */
@@ -28,6 +30,8 @@ interface Block {
 export class MailboxWriter {
   header: MailboxHeader
   removed = false
+  /** as who may see it was last written down; undefined for a new mailbox */
+  grantedAs: Granted | undefined
   #touched = false
   /** changed blocks are written at flush; the one used last is tried first */
   readonly #blocks = new Map<number, Block>()
@@ -39,6 +43,7 @@ export class MailboxWriter {
     header: MailboxHeader,
   ) {
     this.header = header
+    this.grantedAs = { name: header.name, acl: header.acl }
   }
 
   /** Marks the mailbox as changed. */
@@ -195,6 +200,7 @@ export class MailboxWriter {
     if (!this.#touched && !blocksChanged) return
     const { header, transaction } = this
     header.version++
+    header.changedAt = now()
     if (this.#changedBlocks.size > CHANGES_KEPT) {
       header.changes = []
       header.changesSince = header.version
@@ -209,6 +215,9 @@ export class MailboxWriter {
       header.changes = changes
     }
     transaction.tables.headers.put(header.id, packHeader(header))
+    const { name, acl } = header
+    updateGranted(transaction.tables, header.id, this.grantedAs, { name, acl })
+    this.grantedAs = { name, acl }
     transaction.changed.add(header.id)
     this.#touched = false
     this.#changedBlocks.clear()

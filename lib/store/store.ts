@@ -9,7 +9,7 @@
  * - A record's file is there as long as the record is not expunged; its name is its UID in its mailbox's directory.
  * - Only UIDs above header.lastUid are ever added, so what a client has seen keeps its place.
  */
-import { readFileSync } from 'node:fs'
+import { readFileSync, statfsSync } from 'node:fs'
 import { type FileHandle, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -28,7 +28,14 @@ import { type MailboxHeader, type PackedHeader, unpackHeader } from './header.js
 import { IndexCache, type MailboxIndex } from './index.js'
 import { Intents, recover, removeDirectory } from './intents.js'
 import { nameKey, nameOfKey, uidKey, uidOfKey } from './keys.js'
-import { mailboxIds, readAnnotations, readMessageAnnotations, tombstones } from './lookups.js'
+import {
+  type MailboxPage,
+  mailboxIds,
+  pageOfMailboxes,
+  readAnnotations,
+  readMessageAnnotations,
+  tombstones,
+} from './lookups.js'
 import { Settler } from './settler.js'
 import { Spool } from './spool.js'
 import type { Staged, Stager } from './stager.js'
@@ -50,6 +57,9 @@ export { type Annotation, VENDOR } from './sync_crc.js'
 export { syncLogLine } from './sync_log.js'
 export { now } from './time.js'
 export { StoreTransaction } from './transaction.js'
+
+/** Mailboxes of a list read at once: a millisecond's work. */
+const LIST_PAGE = 256
 
 /** How a process opens the store. */
 export interface OpenOptions {
@@ -163,6 +173,16 @@ export class MailStore {
     }
   }
 
+  /**
+   * Some mailboxes of a list that may be long.
+   * @param from '' at first, then the page's `next`
+   * @param prefix internal name at and below which to look; '' for all
+   * @param identifier only those that an ACL lets it look up; absent for all
+   */
+  mailboxPage(from: string, prefix: string, identifier?: string): MailboxPage {
+    return pageOfMailboxes(this.#database.tables, LIST_PAGE, from, prefix, identifier)
+  }
+
   /** Deleted mailboxes that are remembered, at and below a name. */
   tombstones(prefix = ''): Iterable<[name: string, tombstone: Tombstone]> {
     return tombstones(this.#database.tables, prefix)
@@ -259,6 +279,14 @@ export class MailStore {
     return this.#spool.partitionNames
   }
 
+  /** Room on the partitions' file systems, KiB. */
+  freeSpace(): { partition: string; free: number; total: number }[] {
+    return this.partitionNames.map((partition) => {
+      const { bavail, blocks, bsize } = statfsSync(this.#spool.root(partition))
+      return { partition, free: Math.floor((bavail * bsize) / 1024), total: Math.floor((blocks * bsize) / 1024) }
+    })
+  }
+
   // a user's things
 
   seen(userid: string, uniqueid: string): SeenEntry | undefined {
@@ -297,6 +325,11 @@ export class MailStore {
   /** Annotations of a mailbox, or of the server for id 0, by entry and user. */
   annotations(id: number): Annotation[] {
     return readAnnotations(this.#database.tables, id)
+  }
+
+  /** One annotation's value. @param id of the mailbox, 0 for the server  @param userid '' for the shared one */
+  annotation(id: number, entry: string, userid: string): Buffer | undefined {
+    return this.#database.tables.annotations.get([id, entry, userid])?.value
   }
 
   messageAnnotations(id: number, uid: number): Annotation[] {

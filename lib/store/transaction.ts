@@ -7,6 +7,7 @@ import { dirname } from 'node:path'
 import type { Database, Intent, NameEntry, QuotaRoot, SeenEntry, Tables, Tombstone } from './database.js'
 import { MailboxExistsError, MailboxGoneError } from './errors.js'
 import { Flag } from './flags.js'
+import { updateGranted } from './granted.js'
 import { type MailboxHeader, unpackHeader } from './header.js'
 import type { Content } from './intents.js'
 import { nameKey, uidKey } from './keys.js'
@@ -125,11 +126,13 @@ export class StoreTransaction {
       expunged: 0,
       annotated: 0,
       annotationOctets: 0,
+      changedAt: 0,
     }
     if (!header.mbtype.includes('i')) this.spool.makeDirectory(header)
     this.tables.names.put(key, { id })
     this.tables.uniqueids.put(fields.uniqueid, id)
     const writer = new MailboxWriter(this, header)
+    writer.grantedAs = undefined
     this.#mailboxes.set(id, writer)
     writer.touch()
     this.headerFiles.set(id, header)
@@ -213,6 +216,7 @@ export class StoreTransaction {
     })) {
       this.tables.annotations.remove(annotation)
     }
+    updateGranted(this.tables, header.id, writer.grantedAs, undefined)
     writer.removed = true
     this.headerFiles.delete(header.id)
     if (!header.mbtype.includes('i'))

@@ -5,8 +5,10 @@
 import { UnknownCharsetError } from '../../lib/imap/search_keys.js'
 import { ImapSyntaxError } from '../../lib/imap/syntax_error.js'
 import { UnknownRightError } from '../../lib/mailbox/access.js'
+import { AnnotationValueError } from '../../lib/mailbox/annotation_entries.js'
 import { BadNameError, ForbiddenError } from '../../lib/mailbox/folders.js'
 import { OverQuotaError } from '../../lib/mailbox/quota.js'
+import { SpecialUseConflictError, SpecialUseError } from '../../lib/mailbox/special_use.js'
 import {
   MailboxExistsError,
   MailboxGoneError,
@@ -34,6 +36,9 @@ export function answerFor(error: unknown): { status: 'NO' | 'BAD'; text: string 
   if (error instanceof Bad || error instanceof ImapSyntaxError) return { status: 'BAD', text: oneLine(error.message) }
   if (error instanceof UnknownRightError) return { status: 'BAD', text: oneLine(error.message) }
   if (error instanceof UnknownCharsetError) return { status: 'NO', text: `[BADCHARSET] ${error.message}` }
+  if (error instanceof AnnotationValueError || error instanceof SpecialUseError)
+    return { status: 'NO', text: oneLine(error.message) }
+  if (error instanceof SpecialUseConflictError) return { status: 'NO', text: `[USEATTR] ${error.message}` }
   if (error instanceof MailboxGoneError) return { status: 'NO', text: `[NONEXISTENT] ${NO_MAILBOX}` }
   if (error instanceof MailboxExistsError) return { status: 'NO', text: '[ALREADYEXISTS] Mailbox already exists' }
   if (error instanceof BadNameError)

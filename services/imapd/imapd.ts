@@ -6,7 +6,7 @@ import { ServerTls } from '../../lib/net/server_tls.js'
 import type { Logger } from '../../lib/process/log.js'
 import type { MessageUuids } from '../../lib/process/message_uuid.js'
 import { allowsPlaintext, serverMechanisms } from '../../lib/sasl/server_mechanism.js'
-import type { MailStore } from '../../lib/store/store.js'
+import { type MailStore, QUOTA_RESOURCES } from '../../lib/store/store.js'
 import type { Command } from './command.js'
 import type { Session } from './session.js'
 
@@ -42,6 +42,22 @@ const ALWAYS = [
   'DIGEST=SHA1',
   'X-CREATEDMODSEQ',
 ]
+
+/** What works on mailboxes as such. */
+const OF_MAILBOXES = [
+  'CREATE-SPECIAL-USE',
+  'LIST-EXTENDED',
+  'LIST-METADATA',
+  'LIST-MYRIGHTS',
+  'LIST-STATUS',
+  'METADATA',
+  'SPECIAL-USE',
+  'XLIST',
+  'XMOVE',
+]
+
+/** Quota resources (Cyrus' own announcement of them). */
+const QUOTAS = QUOTA_RESOURCES.map((resource) => `X-QUOTA=${resource}`)
 
 export class Imapd {
   /** What follows the capabilities in the greeting. */
@@ -84,7 +100,8 @@ export class Imapd {
   capabilities(session: Session): string {
     const compress = session.user === undefined || session.compressed ? [] : ['COMPRESS=DEFLATE']
     const limit = session.user === undefined ? [] : [`APPENDLIMIT=${this.maxMessage}`]
-    return [...ALWAYS, ...(session.user === undefined ? this.#login(session) : []), ...compress, ...limit].join(' ')
+    const login = session.user === undefined ? this.#login(session) : []
+    return [...ALWAYS, ...OF_MAILBOXES, ...login, ...compress, ...QUOTAS, ...limit].join(' ')
   }
 
   #login(session: Session): string[] {

@@ -1,8 +1,23 @@
-/** What LIST and LSUB have in common: their arguments, and answering for names that match, with the levels above them. */
+/**
+ * What LIST, LSUB and their kin answer: which names match, with which attributes (RFC 3501 §7.2.2, RFC 5258, RFC 6154), and the levels above
+ * them that are no mailboxes. Names come sorted, a level before what is below it, so that one name is looked at at a time.
+ */
 import type { ArgumentReader } from '../../lib/imap/argument_reader.js'
-import type { ListPattern } from '../../lib/imap/list_pattern.js'
+import { ListPattern } from '../../lib/imap/list_pattern.js'
 import { astring } from '../../lib/imap/wire_text.js'
+import { inboxOf } from '../../lib/mailbox/names.js'
+import { specialUses } from '../../lib/mailbox/special_use.js'
+import { type Found, lookUp, visible } from './mailboxes.js'
 import type { Session } from './session.js'
+
+/** A name that may be told. */
+export interface ListedName {
+  readonly external: string
+  readonly internal: string
+  /** undefined if it exists no more, or not for this user */
+  readonly found: Found | undefined
+  readonly subscribed: boolean
+}
 
 /** @throws {ImapSyntaxError} */
 export function parseListArguments(args: ArgumentReader): { reference: string; pattern: string } {
@@ -22,45 +37,141 @@ export function patternOf(reference: string, pattern: string, separator: string)
   return /^inbox(?:$|[./*%])/i.test(whole) ? `INBOX${whole.slice(5)}` : whole
 }
 
-export interface AnswerOptions {
-  /** Whether levels that are no mailbox themselves are shown when they match. */
-  parents: boolean
-  attributes(name: string, hasChildren: boolean): string
+/** Some patterns of which one must match. */
+export class ListPatterns {
+  readonly #patterns: readonly ListPattern[]
+  /** levels that are no mailboxes are shown when they match (RFC 3501 §6.3.8, end) */
+  readonly #forLevels: readonly ListPattern[]
+
+  constructor(
+    reference: string,
+    patterns: readonly string[],
+    readonly separator: string,
+  ) {
+    const made = patterns
+      .filter((text) => text !== '')
+      .map((text) => new ListPattern(patternOf(reference, text, separator), separator))
+    this.#patterns = made
+    this.#forLevels = made.filter((_, at) => !patterns.filter((text) => text !== '')[at]!.endsWith('*'))
+  }
+
+  /** What all matches begin with. */
+  get prefix(): string {
+    const [first, ...others] = this.#patterns.map(({ prefix }) => prefix)
+    let common = first ?? ''
+    for (const other of others) while (!other.startsWith(common)) common = common.slice(0, -1)
+    return common
+  }
+
+  matches(name: string): boolean {
+    return this.#patterns.some((pattern) => pattern.matches(name))
+  }
+
+  matchesLevel(name: string): boolean {
+    return this.#forLevels.some((pattern) => pattern.matches(name))
+  }
 }
 
-const FLUSH_EVERY = 1000
+/** How names are told. */
+export interface Answering {
+  readonly word: 'LIST' | 'LSUB' | 'XLIST' | 'SCAN'
+  readonly patterns: ListPatterns
+  /** first attribute of levels that are no mailboxes; undefined where those are not told */
+  readonly missing: string | undefined
+  /** attributes of a name, without those of children */
+  attributes(name: ListedName): string[]
+  /** whether a name has something below it, or undefined where that is not told @param next the name that comes after it */
+  hasChildren(name: ListedName, next: ListedName | undefined): boolean | undefined
+  /** extended data behind a name (RFC 5258 §6), with a space before it */
+  extended?(name: ListedName): string
+  /** tells more of a name that was told */
+  after?(name: ListedName): void
+}
 
-/** Answers for the names that match, in their order, a parent level before what is below it. */
+const FLUSH_EVERY = 500
+
+/** Tells the names that match. */
 export async function answerNames(
   session: Session,
-  word: 'LIST' | 'LSUB',
-  names: readonly string[],
-  pattern: ListPattern,
-  { parents, attributes }: AnswerOptions,
+  names: AsyncIterable<ListedName> | Iterable<ListedName>,
+  { word, patterns, missing, attributes, hasChildren, extended, after }: Answering,
 ): Promise<void> {
-  const { separator } = pattern
-  const exists = new Set(names)
-  const withChildren = new Set<string>()
-  for (const name of names)
-    for (let at = name.lastIndexOf(separator); at > 0; at = name.lastIndexOf(separator, at - 1))
-      withChildren.add(name.slice(0, at))
-  const told = new Set<string>()
-  const tell = (name: string, text: string): void => {
-    if (told.has(name)) return
-    told.add(name)
-    session.reply.untagged(`${word} (${text}) "${separator}" ${astring(name)}`)
+  const { separator } = patterns
+  let told = 0
+  const tell = (list: readonly string[], name: string, extra: string): void => {
+    session.reply.untagged(`${word} (${list.join(' ')}) "${separator}" ${astring(name)}${extra}`)
+    told += 1
   }
-  let count = 0
-  for (const name of names) {
-    if (parents) {
-      for (let at = name.indexOf(separator); at > 0; at = name.indexOf(separator, at + 1)) {
-        const parent = name.slice(0, at)
-        if (!exists.has(parent) && !told.has(parent) && pattern.matches(parent))
-          tell(parent, '\\Noselect \\HasChildren')
-      }
+  let previous = ''
+  /** Levels above a name: one that were a mailbox of this list would have come just before. */
+  const tellLevels = (external: string): void => {
+    for (let at = external.indexOf(separator); at > 0; at = external.indexOf(separator, at + 1)) {
+      const level = external.slice(0, at)
+      const known = previous === level || previous.startsWith(level + separator)
+      if (!known && patterns.matchesLevel(level)) tell([missing!, '\\HasChildren'], level, '')
     }
-    if (pattern.matches(name)) tell(name, attributes(name, withChildren.has(name)))
-    count += 1
-    if (count % FLUSH_EVERY === 0) await session.connection.flush()
   }
+  const one = (name: ListedName, next: ListedName | undefined): void => {
+    if (missing !== undefined) tellLevels(name.external)
+    previous = name.external
+    if (!patterns.matches(name.external)) return
+    const list = attributes(name)
+    const children = hasChildren(name, next)
+    if (children !== undefined) list.splice(childrenAt(list), 0, children ? '\\HasChildren' : '\\HasNoChildren')
+    tell(list, name.external, extended?.(name) ?? '')
+    if (name.found !== undefined) after?.(name)
+  }
+  let waiting: ListedName | undefined
+  for await (const name of names) {
+    if (waiting !== undefined) one(waiting, name)
+    waiting = name
+    if (told >= FLUSH_EVERY) {
+      told = 0
+      await session.connection.flush()
+    }
+  }
+  if (waiting !== undefined) one(waiting, undefined)
+}
+
+/** Attributes of children stand behind \NonExistent and \Subscribed, before what a mailbox is for. */
+function childrenAt(attributes: readonly string[]): number {
+  const at = attributes.findIndex((each) => each !== '\\NonExistent' && each !== '\\Subscribed')
+  return at < 0 ? attributes.length : at
+}
+
+/** Uses of a mailbox for the session's user, as attributes. */
+export function useAttributes(session: Session, { found }: ListedName): string[] {
+  return found === undefined ? [] : specialUses(session.imapd.store, found.header, session.user!)
+}
+
+/** Whether the name that comes after another stands below it. */
+export function isBelow(next: ListedName | undefined, name: ListedName, separator: string): boolean {
+  return next?.external.startsWith(name.external + separator) ?? false
+}
+
+/** Names as LIST orders them: the user's own, other users', shared ones; each in the order of the store. */
+export function inListOrder(session: Session, names: readonly ListedName[]): ListedName[] {
+  const own = inboxOf(session.user!)
+  const group = ({ internal }: ListedName): number =>
+    internal === own || internal.startsWith(`${own}.`) ? 0 : internal.startsWith('user.') ? 1 : 2
+  const key = ({ internal }: ListedName): string => internal.replaceAll('.', '\x01')
+  return [...names].sort((a, b) => group(a) - group(b) || (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0))
+}
+
+/** What a user has subscribed, whether it exists or not. */
+export function subscribedNames(session: Session): ListedName[] {
+  const { store } = session.imapd
+  const names = [...store.subscriptions(session.user!)].map((internal): ListedName => {
+    const external = session.namespace!.toExternal(internal)
+    return { internal, external, found: lookUp(session, internal), subscribed: true }
+  })
+  return inListOrder(session, names)
+}
+
+/** Whether the user may see something below a name. */
+export function hasVisibleChild(session: Session, internal: string): boolean {
+  for (const header of session.imapd.store.mailboxes(internal)) {
+    if (header.name !== internal && visible(session, header)) return true
+  }
+  return false
 }

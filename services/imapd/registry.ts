@@ -14,15 +14,16 @@ import { enable } from './commands/enable.js'
 import { expunge } from './commands/expunge.js'
 import { fetch } from './commands/fetch.js'
 import { getacl } from './commands/getacl.js'
+import { getmetadata } from './commands/getmetadata.js'
 import { getquota, getquotaroot } from './commands/getquota.js'
 import { id } from './commands/id.js'
 import { idle } from './commands/idle.js'
-import { list } from './commands/list.js'
+import { list, xlist } from './commands/list.js'
 import { listrights } from './commands/listrights.js'
 import { login } from './commands/login.js'
 import { logout } from './commands/logout.js'
 import { lsub } from './commands/lsub.js'
-import { move } from './commands/move.js'
+import { move, xmove } from './commands/move.js'
 import { myrights } from './commands/myrights.js'
 import { namespace } from './commands/namespace.js'
 import { noop } from './commands/noop.js'
@@ -30,6 +31,7 @@ import { rename } from './commands/rename.js'
 import { search } from './commands/search.js'
 import { examine, select } from './commands/select.js'
 import { deleteacl, setacl } from './commands/setacl.js'
+import { setmetadata } from './commands/setmetadata.js'
 import { setquota } from './commands/setquota.js'
 import { starttls } from './commands/starttls.js'
 import { status } from './commands/status.js'
@@ -54,6 +56,7 @@ const COMMANDS = new Map<string, Command>(
     expunge,
     fetch,
     getacl,
+    getmetadata,
     getquota,
     getquotaroot,
     id,
@@ -71,6 +74,7 @@ const COMMANDS = new Map<string, Command>(
     search,
     select,
     setacl,
+    setmetadata,
     setquota,
     starttls,
     status,
@@ -78,6 +82,8 @@ const COMMANDS = new Map<string, Command>(
     subscribe,
     unselect,
     unsubscribe,
+    xlist,
+    xmove,
   ].map((command) => [command.name, command] as const),
 )
 

@@ -7,6 +7,7 @@ import { ArgumentReader } from '../../lib/imap/argument_reader.js'
 import { Namespace } from '../../lib/mailbox/names.js'
 import { type Channel, channelOf } from '../../lib/net/channel.js'
 import { type Connection, ConnectionClosedError, LineTooLongError, TimeoutError } from '../../lib/net/connection.js'
+import { readNotice } from '../../lib/process/notices.js'
 import type { ServiceSession } from '../../lib/process/service.js'
 import { isAdmin } from '../../lib/sasl/identity.js'
 import type { Command, State } from './command.js'
@@ -67,6 +68,8 @@ export class Session {
     service.stopping.addEventListener('abort', stop)
     try {
       reply.untagged(`OK [CAPABILITY ${this.imapd.greetingCapabilities(this)}] ${this.imapd.greeting}`)
+      const motd = readNotice(this.imapd.config, 'motd')
+      if (motd) reply.untagged(`OK [ALERT] ${motd}`)
       const pace: Pace = { since: performance.now() }
       while (!this.finished && !connection.closed) {
         if (service.stopping.aborted) this.goodbye('Server shutting down')
@@ -125,7 +128,13 @@ export class Session {
     } finally {
       this.#idle = false
     }
-    if (command === null) this.finished = true
+    if (command === null) {
+      this.finished = true
+      return
+    }
+    // administrators are let in, to take the notice away again
+    const shutdown = this.user !== undefined && !this.isAdmin ? readNotice(this.imapd.config, 'shutdown') : undefined
+    if (shutdown !== undefined) this.goodbye(`[ALERT] ${shutdown}`)
     else await this.#run(command)
   }
 

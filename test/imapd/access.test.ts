@@ -44,7 +44,7 @@ t.test('ACL', async (t) => {
     A< * MYRIGHTS INBOX lrswipkxtecdan
     A< 17 OK Completed
     A> 18 LISTRIGHTS INBOX bob
-    A< * LISTRIGHTS INBOX bob "" l r s w i p k x t e c d a n
+    A< * LISTRIGHTS INBOX bob p l r s w i k x t e c d a n 0 1 2 3 4 5 6 7 8 9
     A< 18 OK Completed
     A> 19 SETACL INBOX bob lrswi
     A< 19 OK Completed

@@ -59,6 +59,7 @@ t.test('a user and their mailboxes', async (t) => {
     A> 20 LIST ""
     A< 20 BAD Missing required argument to List at column …
     A> 21 RENAME INBOX.a.b.c INBOX.q
+    A< * OK rename …
     A< 21 OK Completed
     A> 22 RENAME INBOX.q INBOX.sub
     A< 22 NO [ALREADYEXISTS] Mailbox already exists
@@ -240,6 +241,10 @@ t.test('the administrator, and sharing by ACL', async (t) => {
     R< 6 OK Completed
     R> 7 SELECT user.alice
     R< 7 NO [NOPERM] Permission denied
+    R> 7a DELETE user.carol
+    R< 7a NO [NOPERM] Permission denied
+    R> 7b SETACL user.carol cyrus x
+    R< 7b OK Completed
     R> 8 DELETE user.carol
     R< 8 OK Completed
     B> 1 LOGIN bob testpw

@@ -475,6 +475,8 @@ t.test('IDLE tells at once', async (t) => {
     A< + idling
     R> 1 LOGIN cyrus testpw
     R< 1 OK …
+    R> 1a SETACL user.alice cyrus x
+    R< 1a OK Completed
     R> 2 DELETE user.alice
     R< 2 OK Completed
     A< * BYE Selected mailbox is gone

@@ -1,6 +1,7 @@
 /** DELETE (RFC 3501 §6.3.4). A user cannot delete their own INBOX. */
 import { deleteMailbox } from '../../../lib/mailbox/folders.js'
 import { isInbox } from '../../../lib/mailbox/names.js'
+import { checkUnprotected } from '../../../lib/mailbox/special_use.js'
 import { define, LOGGED_IN } from '../command.js'
 import { No } from '../errors.js'
 import { mustFind } from '../mailboxes.js'
@@ -18,6 +19,7 @@ export const deleteCommand = define<string>({
   async run({ session }, external) {
     const { header } = mustFind(session, external, 'x')
     if (isInbox(header.name) && !session.isAdmin) throw new No('[CANNOT] Operation is not supported on mailbox')
+    if (!session.isAdmin) checkUnprotected(session.imapd.store, header, session.user!)
     await deleteMailbox(session.imapd.store, header.name)
     if (session.selected?.id === header.id) session.deselect()
     return undefined

@@ -9,11 +9,11 @@ import type { Session } from '../session.js'
 
 /** `* QUOTA root (STORAGE used limit …)`, of the resources that are limited; STORAGE in KiB. */
 function tellQuota(session: Session, root: string, { limits }: QuotaRoot): void {
-  const { bytes, messages, folders } = quotaUsage(session.imapd.store, root)
+  const { bytes, messages, annotationBytes, folders } = quotaUsage(session.imapd.store, root)
   const used: Record<QuotaResource, number> = {
     STORAGE: Math.floor(bytes / 1024),
     MESSAGE: messages,
-    'X-ANNOTATION-STORAGE': 0,
+    'X-ANNOTATION-STORAGE': Math.floor(annotationBytes / 1024),
     'X-NUM-FOLDERS': folders,
   }
   const words = QUOTA_RESOURCES.filter((name) => limits[name] !== undefined).map(

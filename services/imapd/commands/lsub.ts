@@ -1,23 +1,23 @@
 /** LSUB (RFC 3501 §6.3.9): subscribed mailboxes that exist; with `%` at the end also the levels above others. */
-import { ListPattern } from '../../../lib/imap/list_pattern.js'
 import { define, LOGGED_IN } from '../command.js'
-import { answerNames, parseListArguments, patternOf } from '../listing.js'
-import { lookUp } from '../mailboxes.js'
+import { answerNames, isBelow, ListPatterns, parseListArguments, subscribedNames, useAttributes } from '../listing.js'
 
 export const lsub = define<{ reference: string; pattern: string }>({
   name: 'LSUB',
   states: LOGGED_IN,
   tellsExpunged: true,
   parse: parseListArguments,
-  async run({ session }, { reference, pattern: text }) {
-    const namespace = session.namespace!
-    const pattern = new ListPattern(patternOf(reference, text, namespace.separator), namespace.separator)
-    const names = [...session.imapd.store.subscriptions(session.user!)]
-      .filter((name) => lookUp(session, name))
-      .map((name) => namespace.toExternal(name))
-    await answerNames(session, 'LSUB', names, pattern, {
-      parents: text.endsWith('%'),
-      attributes: (_, hasChildren) => (hasChildren ? '\\HasChildren' : ''),
+  async run({ session }, { reference, pattern }) {
+    const { separator } = session.namespace!
+    const names = subscribedNames(session).filter(({ found }) => found !== undefined)
+    const always = session.imapd.config.switch('specialusealways')
+    await answerNames(session, names, {
+      word: 'LSUB',
+      patterns: new ListPatterns(reference, [pattern], separator),
+      missing: '\\Noselect',
+      attributes: (name) => (always ? useAttributes(session, name) : []),
+      // what is subscribed below, and nothing where that is nothing
+      hasChildren: (name, next) => isBelow(next, name, separator) || undefined,
     })
     return undefined
   },

@@ -24,3 +24,6 @@ export const move = define<{ set: SequenceSet; mailbox: string }>({
     return undefined
   },
 })
+
+/** XMOVE: what Cyrus had before there was an RFC; the same. */
+export const xmove = { ...move, name: 'XMOVE' }

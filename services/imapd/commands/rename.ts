@@ -1,8 +1,10 @@
 /** RENAME (RFC 3501 §6.3.5). Renaming INBOX moves its messages to the new mailbox and leaves INBOX empty. */
+import { astring } from '../../../lib/imap/wire_text.js'
 import { createMailbox, renameMailbox } from '../../../lib/mailbox/folders.js'
 import { copyMessages, expungeMessages } from '../../../lib/mailbox/messages.js'
-import { isInbox, nameProblem, ownerOf } from '../../../lib/mailbox/names.js'
+import { isInbox, nameProblem, ownerOf, parentOf } from '../../../lib/mailbox/names.js'
 import { isSeen, seenUids } from '../../../lib/mailbox/seen.js'
+import { checkParent, checkUnprotected } from '../../../lib/mailbox/special_use.js'
 import type { MailboxHeader } from '../../../lib/store/store.js'
 import { define, LOGGED_IN } from '../command.js'
 import { DENIED, No } from '../errors.js'
@@ -23,14 +25,23 @@ export const rename = define<{ from: string; to: string }>({
     return { from, to }
   },
   async run({ session }, { from, to }) {
-    const { header } = mustFind(session, from, 'x')
+    const { header } = mustFind(session, from, session.isAdmin ? '' : 'x')
     const target = session.namespace!.toInternal(to)
     const problem = nameProblem(target)
     if (problem !== undefined) throw new No(`[CANNOT] Invalid mailbox name: ${problem}`)
     if (lookUp(session, target)) throw new No('[ALREADYEXISTS] Mailbox already exists')
     if (!mayCreate(session, target)) throw new No(`[NOPERM] ${DENIED}`)
+    const { store } = session.imapd
+    if (!session.isAdmin && parentOf(header.name) !== parentOf(target)) checkUnprotected(store, header, session.user!)
+    checkParent(store, target, session.user!)
     if (isInbox(header.name) && ownerOf(header.name) === session.user) await emptyInto(session, header, target)
-    else await renameMailbox(session.imapd.store, header.name, target)
+    else {
+      const namespace = session.namespace!
+      for (const [before, after] of await renameMailbox(store, header.name, target))
+        session.reply.untagged(
+          `OK rename ${astring(namespace.toExternal(before))} ${astring(namespace.toExternal(after))}`,
+        )
+    }
     return undefined
   },
 })

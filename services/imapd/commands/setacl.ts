@@ -1,6 +1,6 @@
 /** SETACL and DELETEACL (RFC 4314 §3.1, §3.2). */
 import { changedAcl, type RightsChange, setAcl } from '../../../lib/mailbox/access.js'
-import { parseAcl } from '../../../lib/mailbox/acl.js'
+import { implicitRights, parseAcl } from '../../../lib/mailbox/acl.js'
 import { ownerOf } from '../../../lib/mailbox/names.js'
 import { canonicalUser } from '../../../lib/sasl/identity.js'
 import { define, LOGGED_IN } from '../command.js'
@@ -23,8 +23,8 @@ async function change(session: Session, mailbox: string, text: string, rights: R
   const identifier = identifierOf(session, text)
   const owner = ownerOf(header.name)
   await setAcl(session.imapd.store, header, (acl) => {
-    const changed = changedAcl(acl, identifier, rights)
-    const left = parseAcl(changed).find(([who]) => who === identifier)?.[1] ?? ''
+    const changed = changedAcl(acl, identifier, rights, implicitRights(header.name, identifier))
+    const left = parseAcl(changedAcl(acl, identifier, rights)).find(([who]) => who === identifier)?.[1] ?? ''
     // an owner cannot lock themselves out
     if (identifier === owner && !session.isAdmin && !left.includes('a')) throw new No(`[NOPERM] ${DENIED}`)
     return changed
