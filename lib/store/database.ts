@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { open, type RootDatabase, type Database as Table } from 'lmdb'
 import { updateGranted } from './granted.js'
 import { type PackedHeader, unpackHeader } from './header.js'
-import { OpenGate } from './open_gate.js'
+import { WriteLock } from './write_lock.js'
 
 /** Layout of the database; raised when a change cannot be read by older code. */
 export const FORMAT = 1
@@ -106,17 +106,17 @@ export interface Database {
  */
 export async function openDatabase(directory: string, mapSize: number): Promise<Database> {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  const gate = new OpenGate(join(directory, 'open.lock'))
-  const { env, tables } = await gate.opening(() => openEnvironment(directory, mapSize))
+  const lock = new WriteLock(join(directory, 'write.lock'))
+  const { env, tables } = await lock.opening(() => openEnvironment(directory, mapSize))
   // Each batch of writes has a promise that nobody holds. When its commit fails, whoever waits for a transaction is told; this one must not end the process.
   env.on('beforecommit', () =>
     queueMicrotask(() => env.committed.then(undefined, (error) => void commitFailure(error))),
   )
   return {
     tables,
-    commit: (change) => gate.commit(() => env.childTransaction(change)),
+    commit: (change) => lock.commit(() => env.childTransaction(change)),
     refresh: () => env.resetReadTxn(),
-    close: () => gate.closing(() => env.close()),
+    close: () => lock.closing(() => env.close()),
   }
 }
 

@@ -1,4 +1,4 @@
-/** Opening the database and committing to it keep out of each other's way, and neither waits for ever. */
+/** One process at a time commits or opens, and nobody waits for ever. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -8,14 +8,14 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { createMailbox } from '../../lib/mailbox/folders.js'
-import { OpenGate } from '../../lib/store/open_gate.js'
+import { WriteLock } from '../../lib/store/write_lock.js'
 import { storeFixture } from '../fixture_store.js'
 
-/** Two gates on one file, as of two processes. */
-function gates(t: Test): [OpenGate, OpenGate] {
-  const directory = mkdtempSync(join(tmpdir(), 'gate-'))
+/** Two locks on one file, as of two processes. */
+function locks(t: Test): [WriteLock, WriteLock] {
+  const directory = mkdtempSync(join(tmpdir(), 'lock-'))
   t.teardown(() => rmSync(directory, { recursive: true }))
-  return [new OpenGate(join(directory, 'open.lock')), new OpenGate(join(directory, 'open.lock'))]
+  return [new WriteLock(join(directory, 'write.lock')), new WriteLock(join(directory, 'write.lock'))]
 }
 
 /** A promise to be fulfilled from outside. */
@@ -30,7 +30,7 @@ async function turns(): Promise<void> {
 }
 
 t.test('who opens waits for commits under way; commits after it wait for who opens', async (t) => {
-  const [writer, opener] = gates(t)
+  const [writer, opener] = locks(t)
   const said: string[] = []
   const [first, opened] = [promised(), promised()]
   const commits = [writer.commit(() => first.promise.then(() => void said.push('first')))]
@@ -53,18 +53,55 @@ t.test('who opens waits for commits under way; commits after it wait for who ope
   t.same(said, ['first', 'opening', 'open', 'second', 'third'])
 })
 
-t.test('commits of two processes do not wait for each other', async (t) => {
-  const [one, other] = gates(t)
+t.test('commits of one process go together; those of two take turns, however busy one is', async (t) => {
+  const [busy, other] = locks(t)
+  const said: string[] = []
   const end = promised()
-  const long = one.commit(() => end.promise)
-  t.equal(await other.commit(async () => 'done'), 'done')
-  t.equal(await one.commit(async () => 'beside'), 'beside')
+  const first = busy.commit(() => end.promise.then(() => void said.push('first')))
+  t.equal(await busy.commit(async () => 'beside'), 'beside', 'with the first')
+  const theirs = other.commit(async () => void said.push('other'))
+  await turns()
+  const second = busy.commit(async () => void said.push('second'))
+  await turns()
+  t.same(said, [], 'the second does not join the first while another process waits')
   end.fulfil()
-  await long
+  await Promise.all([first, theirs, second])
+  t.same(said, ['first', 'other', 'second'])
+})
+
+t.test('a process that is killed while it waits or writes keeps nobody out', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'lock-'))
+  t.teardown(() => rmSync(directory, { recursive: true }))
+  const path = join(directory, 'write.lock')
+  const module = new URL('../../lib/store/write_lock.js', import.meta.url).href
+  const script = `const { WriteLock } = await import(${JSON.stringify(module)}); process.stdout.write('up')
+    await new WriteLock(${JSON.stringify(path)}).commit(() => { process.stdout.write('in'); return new Promise(() => setInterval(() => {}, 1000)) })`
+  const start = async () => {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await once(child.stdout, 'data')
+    return child
+  }
+  const lock = new WriteLock(path)
+  for (let n = 0; n < 3; n++) {
+    const end = promised()
+    const held = lock.commit(() => end.promise)
+    const waiting = await start()
+    waiting.kill('SIGKILL')
+    await once(waiting, 'close')
+    end.fulfil()
+    await held
+    t.equal(await lock.commit(async () => 'in'), 'in')
+    const writing = await start()
+    const mine = lock.commit(async () => 'in')
+    writing.kill('SIGKILL')
+    t.equal(await mine, 'in')
+  }
 })
 
 t.test('a commit or an opening that fails lets the next one in', async (t) => {
-  const [one, other] = gates(t)
+  const [one, other] = locks(t)
   await t.rejects(
     one.commit(() => Promise.reject(new Error('full'))),
     { message: 'full' },
@@ -88,7 +125,7 @@ t.test('a store that is written while others open it keeps every change', async 
   )
   const opened = openers.map(async ({ stdout }) => Number(String((await once(stdout, 'data'))[0])))
   let last = 0
-  for (let n = 1; n <= 300; n++) {
+  for (let n = 1; n <= 150; n++) {
     last = await store.write((txn) => {
       const mailbox = txn.mustMailbox(id)
       const before = mailbox.header.highestModseq
