@@ -49,6 +49,8 @@ export function openLog(options: { config?: LogConfig; service: string; foregrou
   const facility = wanted ? facilityNumber(wanted) : undefined
   const debugging = config?.switch('debug') || Number(process.env.CYRUS_VERBOSE || 0) > 0
   openSyslog(oneLine(`${prefix}/${service}`), facility ?? 2)
+  // a terminal that is gone is told of by an event, and logging that would bring the next one
+  if (foreground && process.stderr.listenerCount('error') === 0) process.stderr.on('error', () => {})
 
   const write = (severity: number, label: string, message: string): void => {
     try {

@@ -1,4 +1,6 @@
 /** The parts of lib/process that stand by themselves: getopt, log lines, slots, status records. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import t from 'tap'
 import { parseOptions, UsageError } from '../../lib/process/getopt.js'
 import { oneLine } from '../../lib/process/log.js'
@@ -47,6 +49,18 @@ t.test('log lines are one line', async (t) => {
   t.equal(oneLine('a\r\nb\tc\0\x1b[1m\x7f\u2028'), 'a\\r\\nb\\tc\\x00\\x1b[1m\\x7f\\u2028')
   t.equal(oneLine('é 日本'), 'é 日本')
   t.match(oneLine('x'.repeat(5000)), /^x{4096}… \(5000 characters\)$/)
+})
+
+t.test('a program goes on logging, and working, when nobody reads its stderr any more', async (t) => {
+  const module = new URL('../../lib/process/log.js', import.meta.url).href
+  const script = `const { openLog } = await import(${JSON.stringify(module)}); const log = openLog({ service: 'x', foreground: true })
+    process.on('uncaughtException', (error) => { console.log(error.message); process.exit(1) })
+    process.stdin.once('data', () => { log.error('one'); log.error('two'); setTimeout(() => { log.error('three'); console.log('still here'); process.exit(0) }, 10) })`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'pipe' })
+  child.stderr.destroy()
+  child.stdin.write('go')
+  const [said] = await once(child.stdout, 'data')
+  t.equal(String(said), 'still here\n')
 })
 
 t.test('records', async (t) => {
