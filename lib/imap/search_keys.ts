@@ -61,10 +61,16 @@ export function parseSearch(args: ArgumentReader, now: number): SearchProgram {
   if (/^charset /i.test(args.bytes.toString('latin1', args.offset, args.offset + 8))) {
     args.keyword()
     args.space()
-    charset = args.astring().toString('latin1').toLowerCase()
-    if (!knowsCharset(charset)) throw new UnknownCharsetError(`Unrecognized character set ${charset.slice(0, 40)}`)
+    charset = args.astring().toString('latin1')
     args.space()
   }
+  return parseSearchIn(args, charset, now)
+}
+
+/** As parseSearch, where the character set stands elsewhere. */
+export function parseSearchIn(args: ArgumentReader, name: string, now: number): SearchProgram {
+  const charset = name.toLowerCase()
+  if (!knowsCharset(charset)) throw new UnknownCharsetError(`Unrecognized character set ${charset.slice(0, 40)}`)
   const state: State = { args, charset, now, left: MAX_KEYS, usesModseq: false }
   const keys = [key(state, 0)]
   while (args.tryChar(' ')) keys.push(key(state, 0))

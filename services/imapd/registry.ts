@@ -33,10 +33,12 @@ import { examine, select } from './commands/select.js'
 import { deleteacl, setacl } from './commands/setacl.js'
 import { setmetadata } from './commands/setmetadata.js'
 import { setquota } from './commands/setquota.js'
+import { sort } from './commands/sort.js'
 import { starttls } from './commands/starttls.js'
 import { status } from './commands/status.js'
 import { store } from './commands/store.js'
 import { subscribe, unsubscribe } from './commands/subscribe.js'
+import { thread } from './commands/thread.js'
 import { unselect } from './commands/unselect.js'
 
 const COMMANDS = new Map<string, Command>(
@@ -76,10 +78,12 @@ const COMMANDS = new Map<string, Command>(
     setacl,
     setmetadata,
     setquota,
+    sort,
     starttls,
     status,
     store,
     subscribe,
+    thread,
     unselect,
     unsubscribe,
     xlist,

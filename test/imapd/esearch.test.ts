@@ -113,6 +113,33 @@ t.test('PARTIAL, from the front and from the end', async (t) => {
     A< A07 OK …`)
 })
 
+t.test('SORT and THREAD', async (t) => {
+  const { conversation } = await fixture(t)
+  await conversation.play(`${OPEN}
+    A> A282 SORT (SUBJECT) UTF-8 SINCE 1-Feb-1994
+    A< * SORT 1 2 3 4 5 6 7 8
+    A< A282 OK …
+    A> A283 SORT (FROM REVERSE UID) UTF-8 ALL
+    A< * SORT 4 6 2 8 5 3 1 7
+    A< A283 OK …
+    A> A284 SORT (SUBJECT) US-ASCII TEXT "not in mailbox"
+    A< * SORT
+    A< A284 OK …
+    A> A285 UID SORT RETURN (MIN MAX COUNT ALL) (REVERSE SIZE SUBJECT) UTF-8 FROM jones
+    A< * ESEARCH (TAG "A285") UID COUNT 2 MIN 2 MAX 6 ALL 2,6
+    A< A285 OK …
+    A> A286 SORT RETURN (PARTIAL 1:3) (REVERSE UID) UTF-8 ALL
+    A< * ESEARCH (TAG "A286") PARTIAL (1:3 8,7,6)
+    A< A286 OK …
+    A> A287 THREAD REFERENCES UTF-8 FROM smith
+    A< * THREAD (1)(3)(5)(8)
+    A< A287 OK …
+    A> A288 UID THREAD ORDEREDSUBJECT X-UNKNOWN ALL
+    A< A288 NO [BADCHARSET] …
+    A> A289 SORT (SUBJECT FOO) UTF-8 ALL
+    A< A289 BAD Invalid Sort criterion foo…`)
+})
+
 t.test('OBJECTID, SAVEDATE, PREVIEW, STATUS', async (t) => {
   const { conversation } = await fixture(t)
   await conversation.play(`${LOGIN}

@@ -24,7 +24,7 @@ export const search = define<{ program: SearchProgram; options: ReturnOptions | 
     const saved = selected.savedResult
     if (options?.names.has('SAVE')) selected.saveResult([])
     const positions = await searchMessages(context.session, selected, program.key, saved)
-    const results = { positions, ordered: true, modseq: program.usesModseq }
+    const results = { positions, modseq: program.usesModseq }
     if (options) tellExtended(context, selected, results, options)
     else tellNumbers('SEARCH', context, selected, results)
     return `Completed (${positions.length} msgs)`

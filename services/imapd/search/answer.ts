@@ -7,8 +7,6 @@ import type { Selected } from '../selected.js'
 export interface Results {
   /** positions (sequence number less one) in the order of the answer */
   readonly positions: readonly number[]
-  /** whether that order is the mailbox's own */
-  readonly ordered: boolean
   /** whether mod-sequences are told too (RFC 7162 §3.1.5) */
   readonly modseq: boolean
 }
@@ -22,26 +20,30 @@ export function tellNumbers(
 ): void {
   const { positions } = results
   const numbers = positions.map((position) => numberAt(context, selected, position))
-  const modseq = results.modseq && positions.length > 0 ? ` (MODSEQ ${highest(selected, positions)})` : ''
+  const modseq = modseqSuffix(selected, results)
   context.session.reply.untagged(`${word}${numbers.length === 0 ? '' : ` ${numbers.join(' ')}`}${modseq}`)
+}
+
+/** ` (MODSEQ 12)` behind a list of numbers, where it is to be told. */
+export function modseqSuffix(selected: Selected, { positions, modseq }: Results): string {
+  return modseq && positions.length > 0 ? ` (MODSEQ ${highest(selected, positions)})` : ''
 }
 
 /** `ESEARCH (TAG "a") UID COUNT 2 ALL 1,7`; keeps what `$` stands for. */
 export function tellExtended(
   context: CommandContext,
   selected: Selected,
-  { positions, ordered, modseq }: Results,
+  { positions, modseq }: Results,
   { names, partial }: ReturnOptions,
 ): void {
   const items: string[] = []
   /** positions that the answer is about */
   let told: readonly number[] = positions
-  const ends = ordered ? positions : [...positions].sort((a, b) => a - b)
   const few: number[] = []
   if (names.has('COUNT')) items.push(`COUNT ${positions.length}`)
   for (const [name, position] of [
-    ['MIN', ends[0]],
-    ['MAX', ends.at(-1)],
+    ['MIN', positions[0]],
+    ['MAX', positions.at(-1)],
   ] as const) {
     if (!names.has(name) || position === undefined) continue
     items.push(`${name} ${numberAt(context, selected, position)}`)

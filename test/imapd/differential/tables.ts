@@ -228,6 +228,83 @@ const MORE_ITEMS = [
   '(BINARY.SIZE[1.1] BINARY.PEEK[1] BODY.PEEK[1] FLAGS)',
 ]
 
+const SORTS = [
+  ...['SUBJECT', 'FROM', 'TO', 'CC', 'DATE', 'ARRIVAL', 'SIZE', 'DISPLAYFROM', 'DISPLAYTO', 'MODSEQ', 'UID'].flatMap(
+    (key) => [`(${key}) UTF-8 ALL`, `(REVERSE ${key}) UTF-8 ALL`],
+  ),
+  '(REVERSE SIZE FROM) UTF-8 ALL',
+  '(SUBJECT REVERSE DATE) US-ASCII SEEN',
+  '(FROM SUBJECT) UTF-8 UNSEEN FROM alice',
+  '(FOO) UTF-8 ALL',
+  '() UTF-8 ALL',
+  'SUBJECT UTF-8 ALL',
+  '(REVERSE) UTF-8 ALL',
+  '(SUBJECT) ALL',
+  '(SUBJECT) X-FOO ALL',
+  '(SUBJECT) UTF-8',
+  'RETURN (COUNT ALL) (REVERSE SUBJECT) UTF-8 ALL',
+  'RETURN (MIN MAX) (REVERSE SUBJECT) UTF-8 ALL',
+  'RETURN () (REVERSE ARRIVAL) UTF-8 SEEN',
+  'RETURN (ALL) (REVERSE ARRIVAL) UTF-8 FROM nobody',
+  '(ARRIVAL) UTF-8 1:3',
+  '(ARRIVAL) UTF-8 FROM nobody',
+]
+
+const THREADS = ['ORDEREDSUBJECT', 'REFERENCES', 'REFS'].flatMap((algorithm) => [
+  `${algorithm} UTF-8 ALL`,
+  `${algorithm} UTF-8 SINCE 5-Jan-2020`,
+  `${algorithm} UTF-8 FROM nobody`,
+  `${algorithm} ALL`,
+  `${algorithm} X-FOO ALL`,
+])
+
+const IDS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'missing1', 'missing2', 'missing3']
+const SUBJECTS = [
+  'one',
+  'Re: one',
+  'fw: one',
+  '[list] one',
+  'two',
+  'Re: two',
+  'Re[2]: [list] two (fwd)',
+  '[Fwd: two]',
+  '',
+]
+
+/** Conversations of a dozen messages that refer to each other at random, in loops too, threaded and sorted. */
+function randomThreads(count: number): Script[] {
+  let seed = 42
+  const random = (below: number): number => {
+    seed = (Math.imul(seed, 1103515245) + 12345) >>> 0
+    return (seed >>> 8) % below
+  }
+  return Array.from({ length: count }, (_, n) => {
+    const steps: Step[] = []
+    const add = (command: string): void => void steps.push(step(steps.length, 'A', command))
+    for (let message = 0; message < 12; message += 1) {
+      const references = Array.from({ length: random(4) }, () => `<${IDS[random(IDS.length)]}@x>`).join(' ')
+      const day = 1 + random(20)
+      const text = [
+        `From: u${random(5)}@example.com`,
+        `Subject: ${SUBJECTS[random(SUBJECTS.length)]}`,
+        `Date: ${day} Jan 2020 10:00:00 +0000`,
+        ...(random(8) === 0 ? [] : [`Message-ID: <${IDS[random(10)]}@x>`]),
+        ...(references === '' ? [] : [`${random(3) === 0 ? 'In-Reply-To' : 'References'}: ${references}`]),
+        '',
+        'text',
+        '',
+      ].join('\r\n')
+      const date = `${String(1 + random(28)).padStart(2, '0')}-Feb-2020 10:00:00 +0000`
+      add(`APPEND INBOX "${date}" {${text.length}+}\r\n${text}`)
+    }
+    add('SELECT INBOX')
+    steps.at(-1)!.reason = SELECTED
+    for (const algorithm of ['ORDEREDSUBJECT', 'REFERENCES', 'REFS']) add(`THREAD ${algorithm} UTF-8 ALL`)
+    add('SORT (SUBJECT REVERSE FROM DATE) UTF-8 ALL')
+    return { file: 'tables', name: `threads at random ${n}`, options: new Set<string>(), steps }
+  })
+}
+
 const STATUS_ITEMS = [
   'MESSAGES',
   'RECENT',
@@ -256,7 +333,15 @@ const DIFFERENT: Readonly<Record<string, string>> = {
 const NO_FUZZY = 'SEARCH FUZZY finds what SEARCH finds'
 const PREVIEWS = 'PREVIEW tells the first words of a message'
 
+const BAD_CHARSET = 'An unknown CHARSET'
+
 const MORE_DIFFERENT: Readonly<Record<string, string>> = {
+  'SORT (SUBJECT) X-FOO ALL': BAD_CHARSET,
+  'THREAD ORDEREDSUBJECT X-FOO ALL': BAD_CHARSET,
+  'THREAD REFERENCES X-FOO ALL': BAD_CHARSET,
+  'THREAD REFS X-FOO ALL': BAD_CHARSET,
+  'SORT RETURN (MIN MAX) (REVERSE SUBJECT) UTF-8 ALL':
+    'MIN and MAX of SORT RETURN are the first and the last in the order',
   'SEARCH FUZZY SUBJECT meeting': NO_FUZZY,
   'SEARCH FUZZY (SUBJECT meeting BODY x)': NO_FUZZY,
   'FETCH 1:10 THREADID': 'THREADID is NIL without parentheses',
@@ -306,6 +391,17 @@ export function tables(): Script[] {
       STATUS_ITEMS.map((items) => `STATUS INBOX (${items})`),
       MORE_DIFFERENT,
     ),
+    ...family(
+      'SORT',
+      SORTS.map((sort) => `SORT ${sort}`),
+      MORE_DIFFERENT,
+    ),
+    ...family(
+      'THREAD',
+      THREADS.map((thread) => `THREAD ${thread}`),
+      MORE_DIFFERENT,
+    ),
+    ...randomThreads(8),
     ...family('UID SEARCH', ['UID SEARCH ALL', 'UID SEARCH 2:3', 'UID SEARCH UID 100:*']),
   ]
 }

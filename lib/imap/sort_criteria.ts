@@ -1,0 +1,45 @@
+/** What SORT orders by (RFC 5256 §3, RFC 5957, and Cyrus' MODSEQ and UID) from its text. Pure. */
+import type { ArgumentReader } from './argument_reader.js'
+
+const KEYS = [
+  'ARRIVAL',
+  'CC',
+  'DATE',
+  'DISPLAYFROM',
+  'DISPLAYTO',
+  'FROM',
+  'SIZE',
+  'SUBJECT',
+  'TO',
+  'MODSEQ',
+  'UID',
+  'SAVEDATE',
+] as const
+
+export type SortKey = (typeof KEYS)[number]
+
+export interface SortCriterion {
+  readonly key: SortKey
+  readonly reverse: boolean
+}
+
+const IS_KEY: ReadonlySet<string> = new Set(KEYS)
+const MOST = 50
+
+/** `(REVERSE DATE SUBJECT)`. @throws {ImapSyntaxError} */
+export function parseSortCriteria(args: ArgumentReader): SortCriterion[] {
+  if (!args.tryChar('(')) args.fail('Missing Sort criteria')
+  const criteria: SortCriterion[] = []
+  do {
+    const first = args.keyword()
+    const reverse = first === 'REVERSE'
+    if (reverse && !args.tryChar(' ')) args.fail('Missing Sort criterion to reverse')
+    const key = reverse ? args.keyword() : first
+    if (key === '') args.fail('Missing Sort criteria')
+    if (!IS_KEY.has(key)) args.fail(`Invalid Sort criterion ${key.toLowerCase().slice(0, 40)}`)
+    if (criteria.length >= MOST) args.fail('Too many Sort criteria')
+    criteria.push({ key: key as SortKey, reverse })
+  } while (args.tryChar(' '))
+  if (!args.tryChar(')')) args.fail('Missing close parenthesis in Sort')
+  return criteria
+}

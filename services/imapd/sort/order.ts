@@ -1,0 +1,107 @@
+/** Messages in the order that SORT's criteria ask for (RFC 5256 §3). */
+import type { SortCriterion, SortKey } from '../../../lib/imap/sort_criteria.js'
+import { savedate } from '../fetch/metadata.js'
+import { pauseIfLong } from '../pace.js'
+import type { Selected } from '../selected.js'
+import type { Session } from '../session.js'
+import { type Fact, type Facts, factsOf } from './facts.js'
+
+/** What a criterion needs beyond the record. */
+const NEEDS: { readonly [K in SortKey]?: Fact } = {
+  CC: 'cc',
+  DATE: 'sent',
+  DISPLAYFROM: 'displayfrom',
+  DISPLAYTO: 'displayto',
+  FROM: 'from',
+  SUBJECT: 'subject',
+  TO: 'to',
+}
+
+type Value = number | string
+
+/** Numbers sorted at once. */
+const SLICE = 1024
+
+/** 0 to count-1 in an order, a slice sorted or merged at a time, others getting their turn between. */
+async function sortedInSlices(
+  { connection }: Session,
+  count: number,
+  compare: (a: number, b: number) => number,
+): Promise<Uint32Array> {
+  const pace = { since: performance.now() }
+  let from = Uint32Array.from({ length: count }, (_, n) => n)
+  let into = new Uint32Array(count)
+  for (let at = 0; at < count; at += SLICE) {
+    from.subarray(at, at + SLICE).sort(compare)
+    const pause = pauseIfLong(connection, pace)
+    if (pause) await pause
+  }
+  for (let width = SLICE; width < count; width *= 2) {
+    for (let start = 0; start < count; start += 2 * width) {
+      const middle = Math.min(start + width, count)
+      const end = Math.min(start + 2 * width, count)
+      let left = start
+      let right = middle
+      for (let at = start; at < end; at += 1) {
+        const takeLeft = right >= end || (left < middle && compare(from[left]!, from[right]!) <= 0)
+        into[at] = takeLeft ? from[left++]! : from[right++]!
+        if (at % SLICE !== 0) continue
+        const pause = pauseIfLong(connection, pace)
+        if (pause) await pause
+      }
+    }
+    const old = from
+    from = into
+    into = old
+  }
+  return from
+}
+
+/** The value of each message by which one criterion compares. */
+function valuesOf(key: SortKey, { index, view }: Selected, facts: Facts, positions: readonly number[]): Value[] {
+  const rowOf = (position: number): number => index.findUid(view[position]!)
+  const of = (read: (row: number) => number): Value[] => positions.map((position) => read(rowOf(position)))
+  switch (key) {
+    case 'ARRIVAL':
+      return of((row) => index.internaldate(row))
+    case 'SIZE':
+      return of((row) => index.size(row))
+    case 'MODSEQ':
+      return of((row) => index.modseq(row))
+    case 'SAVEDATE':
+      return of((row) => savedate(index, row))
+    case 'UID':
+      return positions.map((position) => view[position]!)
+    case 'DATE':
+      return of((row) => facts.sent!.get(index.uid(row)) || index.internaldate(row))
+    case 'SUBJECT':
+      return positions.map((position) => facts.subject!.get(view[position]!)!.text)
+    default: {
+      const values = facts[NEEDS[key] as 'from']!
+      return positions.map((position) => values.get(view[position]!)!)
+    }
+  }
+}
+
+/** @param positions ascending  @returns them in the order asked for; what is equal stays in the mailbox's order */
+export async function sortPositions(
+  session: Session,
+  selected: Selected,
+  positions: readonly number[],
+  criteria: readonly SortCriterion[],
+): Promise<number[]> {
+  const needed = [...new Set(criteria.flatMap(({ key }) => NEEDS[key] ?? []))]
+  const facts = needed.length === 0 ? {} : await factsOf(session, selected, positions, needed)
+  const columns = criteria.map(({ key, reverse }) => ({
+    values: valuesOf(key, selected, facts, positions),
+    sign: reverse ? -1 : 1,
+  }))
+  const order = await sortedInSlices(session, positions.length, (a, b) => {
+    for (const { values, sign } of columns) {
+      const [left, right] = [values[a]!, values[b]!]
+      if (left !== right) return left < right ? -sign : sign
+    }
+    return a - b
+  })
+  return Array.from(order, (n) => positions[n]!)
+}
