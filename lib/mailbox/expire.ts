@@ -1,7 +1,7 @@
 /** Giving back the space of what was expunged or deleted long enough ago, with `expunge_mode: delayed` and `delete_mode: delayed`. */
 import { Flag, type MailboxHeader, type MailStore } from '../store/store.js'
 import { deleteMailbox } from './folders.js'
-import { isDeleted } from './names.js'
+import { deletedName, isDeleted } from './names.js'
 import { inSlices } from './slices.js'
 
 const SLICE = 256
@@ -44,7 +44,8 @@ export function deletedAt(name: string): number | undefined {
  * @returns their names
  */
 export async function expireDeleted(store: MailStore, prefix: string, before: number): Promise<string[]> {
-  const root = prefix === '' ? 'DELETED' : `DELETED.${prefix}`
+  // those of domains are each below a DELETED of their own
+  const root = prefix === '' ? '' : deletedName(prefix)
   const names = [...store.mailboxes(root)]
     .map(({ name }) => name)
     .filter((name) => (deletedAt(name) ?? Infinity) < before)

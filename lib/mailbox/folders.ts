@@ -2,6 +2,7 @@
  * Creating, deleting, renaming mailboxes: the rules of Cyrus 3.6 over the store, with the replication log lines that go with them (csync.md §10.2).
  * Rights are the caller's matter; what may be a name, what has to stay together, and what is remembered of the dead is decided here.
  */
+import { nameKey } from '../store/keys.js'
 import {
   MailboxExistsError,
   MailboxGoneError,
@@ -13,7 +14,7 @@ import {
 } from '../store/store.js'
 import { aclOfWords, ownerAcl } from './acl.js'
 import { type AnnotationChange, annotateMailbox } from './annotations.js'
-import { DELETED_PREFIX, inboxOf, isDeleted, isInbox, nameProblem, ownerOf, parentOf } from './names.js'
+import { deletedName, inboxOf, isDeleted, isInbox, isReserved, nameProblem, ownerOf, parentOf } from './names.js'
 import { checkFolderQuota, quotaRootOf } from './quota.js'
 import { newUniqueid } from './uniqueid.js'
 
@@ -47,7 +48,7 @@ export async function createMailbox(
   { partition, annotations = [] }: { partition?: string; annotations?: readonly AnnotationChange[] } = {},
 ): Promise<MailboxHeader> {
   const problem = nameProblem(name)
-  if (problem !== undefined || name === 'user' || isDeleted(name) || name === DELETED_PREFIX) {
+  if (problem !== undefined || isReserved(name)) {
     throw new BadNameError(problem ?? 'the name is reserved')
   }
   if (partition !== undefined && !store.hasPartition(partition)) throw new BadNameError(`no partition "${partition}"`)
@@ -108,9 +109,9 @@ export async function deleteMailbox(store: MailStore, name: string): Promise<voi
 }
 
 function uniqueDeletedName(txn: StoreTransaction, name: string, suffix: string): string {
-  let candidate = `${DELETED_PREFIX}.${name}.${suffix}`
+  let candidate = `${deletedName(name)}.${suffix}`
   for (let n = 1; txn.mailbox(candidate) !== undefined; n++) {
-    candidate = `${DELETED_PREFIX}.${name}.${(Number.parseInt(suffix, 16) + n).toString(16).toUpperCase().padStart(8, '0')}`
+    candidate = `${deletedName(name)}.${(Number.parseInt(suffix, 16) + n).toString(16).toUpperCase().padStart(8, '0')}`
   }
   return candidate
 }
@@ -136,7 +137,7 @@ export function forgetUser(txn: StoreTransaction, userid: string): void {
   for (const key of [...seen.getKeys({ start: [userid, ''], end: [userid, '\uffff'] })]) seen.remove(key)
   for (const key of [...subscriptions.getKeys({ start: [userid, ''], end: [userid, '\uffff'] })])
     subscriptions.remove(key)
-  const root = inboxOf(userid).replaceAll('.', '\x01')
+  const root = nameKey(inboxOf(userid))
   for (const key of [...quotas.getKeys({ start: root, end: `${root}\x02` })]) {
     if (key === root || key.startsWith(`${root}\x01`)) quotas.remove(key)
   }
@@ -153,7 +154,7 @@ export async function renameMailbox(
   to: string,
 ): Promise<(readonly [from: string, to: string])[]> {
   const problem = nameProblem(to)
-  if (problem !== undefined || to === 'user' || isDeleted(to)) throw new BadNameError(problem ?? 'the name is reserved')
+  if (problem !== undefined || isReserved(to)) throw new BadNameError(problem ?? 'the name is reserved')
   if (isInbox(from) || isInbox(to)) throw new ForbiddenError('Operation is not supported on mailbox')
   if (to.startsWith(`${from}.`)) throw new ForbiddenError('a mailbox cannot move below itself')
   if (quotaRootOf(store, to)?.[0] !== quotaRootOf(store, from)?.[0])

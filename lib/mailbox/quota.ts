@@ -18,7 +18,9 @@ export class OverQuotaError extends Error {
 
 /** The quota root that a mailbox counts against. */
 export function quotaRootOf(store: MailStore, name: string): [root: string, quota: QuotaRoot] | undefined {
-  for (let at = name.length; at > 0; at = name.lastIndexOf('.', at - 1)) {
+  // dots of a domain are none of the name
+  const domain = name.indexOf('!')
+  for (let at = name.length; at > domain; at = name.lastIndexOf('.', at - 1)) {
     const root = name.slice(0, at)
     const quota = store.quota(root)
     if (quota !== undefined) return [root, quota]

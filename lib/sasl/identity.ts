@@ -4,6 +4,7 @@
  */
 import { hostname } from 'node:os'
 import type { Config } from '../config/config.js'
+import { hasVirtualDomains } from '../config/virtual_domains.js'
 import { saslprep } from './saslprep.js'
 
 /** Longest login name, in bytes; Cyrus allows 80 with a domain, mailbox names more. */
@@ -12,11 +13,6 @@ const LONGEST_NAME = 512
 /** `servername`, else the host's name: the realm of users who give none. */
 export function defaultRealm(config: Config): string {
   return config.string('servername') || hostname()
-}
-
-/** Whether user names carry domains (`virtdomains`). */
-function hasVirtualDomains(config: Config): boolean {
-  return !['off', 'no', '0', 'f', 'false', undefined].includes(config.string('virtdomains'))
 }
 
 /**

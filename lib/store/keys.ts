@@ -1,6 +1,7 @@
 /**
  * Keys of the database's tables.
- * Mailbox names are keyed with '.' as byte 1, so that a mailbox's children follow it directly (`a`, `a.b`, `a-b`), as Cyrus sorts them.
+ * Mailbox names are keyed with '.' as byte 1, so that a mailbox's children follow it directly (`a`, `a.b`, `a-b`), as Cyrus sorts them. Dots of
+ * a domain (`DOMAIN!name`) stay: a domain is below no mailbox.
  */
 
 /** Key of a record block or of a cached summary: mailbox id and UID, big endian, so that ranges run in UID order. */
@@ -18,7 +19,8 @@ export function uidOfKey(key: Buffer): number {
 
 /** Sort key of an internal mailbox name. */
 export function nameKey(name: string): string {
-  return name.replaceAll('.', '\x01')
+  const domain = name.indexOf('!') + 1
+  return name.slice(0, domain) + name.slice(domain).replaceAll('.', '\x01')
 }
 
 /** The name back from its sort key. */

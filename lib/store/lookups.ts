@@ -25,7 +25,7 @@ export interface MailboxPage {
 /**
  * Some live mailboxes in list order, for lists of any length to be read piece by piece.
  * @param from '' at first, then the page's `next`
- * @param prefix internal name at and below which to look; '' for all
+ * @param prefix internal name at and below which to look, or a domain with its `!`; '' for all
  * @param identifier only those whose ACL lets it look them up
  */
 export function pageOfMailboxes(
@@ -37,14 +37,15 @@ export function pageOfMailboxes(
 ): MailboxPage {
   const low = nameKey(prefix)
   const start = from === '' ? low : from
-  const end = prefix === '' ? '\uffff' : `${low}\x02`
+  const whole = prefix === '' || prefix.endsWith('!')
+  const end = whole ? `${low}\uffff` : `${low}\x02`
   const found: { name: string; id: number }[] = []
   let next: string | undefined
   let count = 0
   const add = (key: string, id: number | undefined): void => {
     if (count++ === limit) next = key
     // the name itself, and what is below it: `a`, `a\x01…`, but not `a\0…`
-    else if (id !== undefined && (prefix === '' || key === low || key.startsWith(`${low}\x01`)))
+    else if (id !== undefined && (whole || key === low || key.startsWith(`${low}\x01`)))
       found.push({ name: nameOfKey(key), id })
   }
   const range = { limit: limit + 1 }

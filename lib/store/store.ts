@@ -176,7 +176,7 @@ export class MailStore {
   /**
    * Some mailboxes of a list that may be long.
    * @param from '' at first, then the page's `next`
-   * @param prefix internal name at and below which to look; '' for all
+   * @param prefix internal name at and below which to look, or a domain with its `!`; '' for all
    * @param identifier only those that an ACL lets it look up; absent for all
    */
   mailboxPage(from: string, prefix: string, identifier?: string): MailboxPage {

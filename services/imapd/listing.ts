@@ -5,7 +5,7 @@
 import type { ArgumentReader } from '../../lib/imap/argument_reader.js'
 import { ListPattern } from '../../lib/imap/list_pattern.js'
 import { astring } from '../../lib/imap/wire_text.js'
-import { inboxOf } from '../../lib/mailbox/names.js'
+import { compareNames, inboxOf, isPersonal, isWithin } from '../../lib/mailbox/names.js'
 import { specialUses } from '../../lib/mailbox/special_use.js'
 import { type Found, lookUp, visible } from './mailboxes.js'
 import type { Session } from './session.js'
@@ -152,10 +152,8 @@ export function isBelow(next: ListedName | undefined, name: ListedName, separato
 /** Names as LIST orders them: the user's own, other users', shared ones; each in the order of the store. */
 export function inListOrder(session: Session, names: readonly ListedName[]): ListedName[] {
   const own = inboxOf(session.user!)
-  const group = ({ internal }: ListedName): number =>
-    internal === own || internal.startsWith(`${own}.`) ? 0 : internal.startsWith('user.') ? 1 : 2
-  const key = ({ internal }: ListedName): string => internal.replaceAll('.', '\x01')
-  return [...names].sort((a, b) => group(a) - group(b) || (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0))
+  const group = ({ internal }: ListedName): number => (isWithin(internal, own) ? 0 : isPersonal(internal) ? 1 : 2)
+  return [...names].sort((a, b) => group(a) - group(b) || compareNames(a.internal, b.internal))
 }
 
 /** What a user has subscribed, whether it exists or not. */

@@ -25,7 +25,7 @@ export function lookUp(session: Session, name: string): Found | undefined {
 export function visible(session: Session, header: MailboxHeader): Found | undefined {
   if (!isShown(header)) return undefined
   // what delayed deletion keeps is the administrators' to see
-  if (isDeleted(header.name) && !session.isAdmin) return undefined
+  if (!session.isAdmin && (isDeleted(header.name) || !session.namespace!.isOwnDomain(header.name))) return undefined
   const rights = rightsIn(session, header)
   return rights.has('l') || ownerOf(header.name) === session.user ? { header, rights } : undefined
 }

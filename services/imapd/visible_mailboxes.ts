@@ -3,7 +3,18 @@
  * only where there can be some: at the user's own tree and where ACLs name them, unless the user is an administrator.
  */
 import type { ListPattern } from '../../lib/imap/list_pattern.js'
-import { DELETED_PREFIX, inboxOf } from '../../lib/mailbox/names.js'
+import {
+  compareNames,
+  DELETED_PREFIX,
+  domainOf,
+  domainPrefix,
+  inboxOf,
+  isDeleted,
+  isPersonal,
+  isWithin,
+  splitDomain,
+} from '../../lib/mailbox/names.js'
+import { nameKey } from '../../lib/store/keys.js'
 import { type Found, visible } from './mailboxes.js'
 import { type Pace, pauseIfLong } from './pace.js'
 import type { Session } from './session.js'
@@ -16,21 +27,20 @@ export interface VisibleMailbox extends Found {
 
 type Listed = { readonly name: string; readonly id: number }
 
-const isWithin = (name: string, tree: string): boolean => name === tree || name.startsWith(`${tree}.`)
-
-/** Internal name of the level at and below which all that begins with an external text stands; '' if that is everything. */
+/** Internal name of the level at and below which all that begins with an external text stands; '' if that cannot be told. */
 function levelOf(session: Session, prefix: string): string {
   const namespace = session.namespace!
   const end = prefix.lastIndexOf(namespace.separator)
-  return end <= 0 ? '' : namespace.toInternal(prefix.slice(0, end))
+  // a domain that is shown stands at the end of a name, so its beginning tells nothing
+  return end <= 0 || namespace.showsDomains ? '' : namespace.toInternal(prefix.slice(0, end))
 }
 
-/** Mailboxes of a sorted list, page by page, without those in some trees. */
+/** Mailboxes of a sorted list, page by page, but for those that are passed over. @param jump where to go on behind a name that is not wanted */
 async function* pages(
   session: Session,
   prefix: string,
   identifier: string | undefined,
-  without: readonly string[] = [],
+  jump: (name: string) => string | undefined = () => undefined,
 ): AsyncIterable<Listed> {
   const { store } = session.imapd
   const pace: Pace = { since: performance.now() }
@@ -38,27 +48,35 @@ async function* pages(
     const page = store.mailboxPage(from, prefix, identifier)
     from = page.next
     for (const listed of page.found) {
-      const tree = without.find((each) => isWithin(listed.name, each))
-      if (tree === undefined) {
-        yield listed
-      } else {
-        // to where that tree ends: byte 1 stands for the separator
-        from = `${tree}\x02`
+      const next = jump(listed.name)
+      if (next !== undefined) {
+        from = next
         break
       }
+      yield listed
     }
     const pause = pauseIfLong(session.connection, pace)
     if (pause) await pause
   }
 }
 
+/** Passes over whole trees, and over other domains. @param trees internal names @param domain '' for none */
+function without(trees: readonly string[], domain: string): (name: string) => string | undefined {
+  return (name) => {
+    const tree = trees.find((each) => isWithin(name, each))
+    // to where that tree ends: byte 1 stands for the separator in keys
+    if (tree !== undefined) return `${nameKey(tree)}\x02`
+    const other = splitDomain(name)[0]
+    return other === domain ? undefined : `${other}!\uffff`
+  }
+}
+
 /** Two sorted lists as one, what is in both once. */
 async function* merged(a: AsyncIterable<Listed>, b: AsyncIterable<Listed>): AsyncIterable<Listed> {
-  const key = ({ name }: Listed): string => name.replaceAll('.', '\x01')
   const [left, right] = [a[Symbol.asyncIterator](), b[Symbol.asyncIterator]()]
   let [x, y] = [await left.next(), await right.next()]
   while (!x.done || !y.done) {
-    const order = x.done ? 1 : y.done ? -1 : key(x.value) < key(y.value) ? -1 : key(x.value) > key(y.value) ? 1 : 0
+    const order = x.done ? 1 : y.done ? -1 : compareNames(x.value.name, y.value.name)
     yield order <= 0 ? x.value : y.value
     if (order <= 0) x = await left.next()
     if (order >= 0) y = await right.next()
@@ -84,27 +102,43 @@ export async function* visibleMailboxes(
     const found = header && visible(session, header)
     return found && { ...found, external: namespace.toExternal(found.header.name) }
   }
-  const list = async function* (listed: AsyncIterable<Listed>): AsyncIterable<VisibleMailbox> {
-    for await (const { id } of listed) {
-      const found = shown(id)
+  const list = async function* (
+    listed: AsyncIterable<Listed>,
+    isWanted: (name: string) => boolean = () => true,
+  ): AsyncIterable<VisibleMailbox> {
+    for await (const { id, name } of listed) {
+      const found = isWanted(name) ? shown(id) : undefined
       if (found) yield found
     }
   }
   if (level === '' || isWithin(level, own) || isWithin(own, level)) yield* list(pages(session, own, undefined))
-  const isPersonal = prefix === 'INBOX' || (personalPrefix !== '' && prefix.startsWith(personalPrefix))
-  if (isPersonal || isWithin(level, own)) return
-  const others = (tree: string, without: readonly string[]): AsyncIterable<VisibleMailbox> =>
-    list(
-      session.isAdmin
-        ? pages(session, tree, undefined, without)
-        : merged(pages(session, tree, session.user!, without), pages(session, tree, 'anyone', without)),
-    )
+  const isPersonalPrefix = prefix === 'INBOX' || (personalPrefix !== '' && prefix.startsWith(personalPrefix))
+  if (isPersonalPrefix || isWithin(level, own)) return
   // for the client names of users stand before all others, and deleted ones at the end
-  if (level !== '') {
-    yield* others(level, [own])
+  if (namespace.showsDomains) {
+    // each domain has all of these: three walks over the names
+    const walk = (isWanted: (name: string) => boolean) =>
+      list(pages(session, '', undefined), (name) => !isWithin(name, own) && isWanted(name))
+    yield* walk(isPersonal)
+    yield* walk((name) => !isPersonal(name) && !isDeleted(name))
+    yield* walk(isDeleted)
+    return
+  }
+  const domain = domainOf(session.user!)
+  const at = domainPrefix(domain)
+  const others = (tree: string, ...trees: string[]): AsyncIterable<VisibleMailbox> => {
+    const jump = without(trees, domain)
+    return list(
+      session.isAdmin
+        ? pages(session, tree, undefined, jump)
+        : merged(pages(session, tree, session.user!, jump), pages(session, tree, 'anyone', jump)),
+    )
+  }
+  if (level !== '' && level !== at) {
+    yield* others(level, own)
   } else {
-    yield* others('user', [own])
-    yield* others('', ['user', DELETED_PREFIX])
-    if (session.isAdmin) yield* others(DELETED_PREFIX, [])
+    yield* others(`${at}user`, own)
+    yield* others(at, `${at}user`, at + DELETED_PREFIX)
+    if (session.isAdmin) yield* others(at + DELETED_PREFIX)
   }
 }

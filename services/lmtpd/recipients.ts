@@ -1,10 +1,11 @@
 /**
  * Which mailbox an address means (Cyrus 3.6.1's lmtpd): `user` → the user's INBOX, `user+folder` → that folder if it exists and takes mail
- * from the sender, else the INBOX, `+folder` → a shared mailbox. Domains are ignored while virtdomains is off.
+ * from the sender, else the INBOX, `+folder` → a shared mailbox. Domains count with virtdomains only.
  */
 import type { Config } from '../../lib/config/config.js'
+import { hasVirtualDomains } from '../../lib/config/virtual_domains.js'
 import { rightsOf } from '../../lib/mailbox/acl.js'
-import { inboxOf, nameProblem } from '../../lib/mailbox/names.js'
+import { domainPrefix, inboxOf, isDeleted, isPersonal, nameProblem } from '../../lib/mailbox/names.js'
 import { checkQuota } from '../../lib/mailbox/quota.js'
 import { MailboxGoneError, type MailboxHeader, type MailStore } from '../../lib/store/store.js'
 import type { Path } from './address.js'
@@ -34,13 +35,25 @@ export function recipientOf(config: Config, path: Path, ignoreQuota: boolean): R
   if (config.switch('lmtp_downcase_rcpt')) userid = userid.toLowerCase()
   const parts = (plus < 0 ? '' : path.local.slice(plus + 1)).split(separator).filter((part) => part !== '')
   const detail = parts.map((part) => encodeAmpersand(separator === '/' ? part.replaceAll('.', '^') : part)).join('.')
+  if (/[/!@]/.test(userid)) return undefined
+  const domain = domainOf(config, path)
+  if (userid !== '' && domain !== '') userid += `@${domain}`
   const inbox = userid === '' ? undefined : inboxOf(userid)
   if (inbox === undefined && detail === '') return undefined
-  if (inbox !== undefined && (/[/!]/.test(userid) || nameProblem(inbox) !== undefined)) return undefined
+  if (inbox !== undefined && nameProblem(inbox) !== undefined) return undefined
   const isInbox = /^inbox$/i.test(detail)
   const folder =
-    detail === '' || (isInbox && inbox !== undefined) ? undefined : inbox === undefined ? detail : `${inbox}.${detail}`
+    detail === '' || (isInbox && inbox !== undefined)
+      ? undefined
+      : `${inbox === undefined ? domainPrefix(domain) : `${inbox}.`}${detail}`
   return { userid, inbox, folder, ignoreQuota }
+}
+
+/** The domain that a mailbox is looked for in: '' without virtdomains and for `defaultdomain`. */
+function domainOf(config: Config, { domain }: Path): string {
+  if (domain === undefined || !hasVirtualDomains(config)) return ''
+  const lower = domain.toLowerCase()
+  return lower === config.string('defaultdomain')?.toLowerCase() ? '' : lower
 }
 
 /** A & that does not begin modified UTF-7 stands for itself. */
@@ -99,8 +112,7 @@ export class RecipientResolver {
 
   #shared(name: string, sender: string | undefined): MailboxHeader {
     const mailbox = this.store.mailbox(name) ?? this.#fuzzy(name, '')
-    if (mailbox === undefined || !takesMail(mailbox) || mailbox.name.startsWith('user.'))
-      throw new MailboxGoneError(name)
+    if (mailbox === undefined || !takesMail(mailbox) || isPersonal(mailbox.name)) throw new MailboxGoneError(name)
     const rights = rightsOf(mailbox, sender ?? ANYBODY, false)
     if (rights.has('p')) return mailbox
     // Who may not even look is not told that there is something.
@@ -115,7 +127,7 @@ export class RecipientResolver {
     const fixed = inbox === '' ? 0 : 2
     let best: { mailbox: MailboxHeader; depth: number } | undefined
     for (const mailbox of this.store.mailboxes(inbox)) {
-      if (inbox === '' && mailbox.name.startsWith('user.')) continue
+      if (inbox === '' && isPersonal(mailbox.name)) continue
       const parts = mailbox.name.split('.').map(fold)
       if (parts.length <= fixed || parts.length > wanted.length) continue
       if (parts.every((part, n) => part === wanted[n]) && parts.length > (best?.depth ?? fixed)) {
@@ -128,5 +140,5 @@ export class RecipientResolver {
 
 /** Whether messages may be put there: not into deleted mailboxes nor those of other kinds. */
 function takesMail({ name, mbtype }: MailboxHeader): boolean {
-  return !name.startsWith('DELETED.') && !/[dmri]/.test(mbtype)
+  return !isDeleted(name) && !/[dmri]/.test(mbtype)
 }

@@ -4,14 +4,13 @@
  */
 import type { ArgumentReader } from '../../../lib/imap/argument_reader.js'
 import { astring } from '../../../lib/imap/wire_text.js'
-import { inboxOf } from '../../../lib/mailbox/names.js'
+import { inboxOf, isWithin } from '../../../lib/mailbox/names.js'
 import { define, LOGGED_IN } from '../command.js'
 import { Bad } from '../errors.js'
 import {
   answerNames,
   hasVisibleChild,
   inListOrder,
-  isBelow,
   type ListedName,
   ListPatterns,
   parseListArguments,
@@ -169,9 +168,11 @@ async function answer(session: Session, asked: ListArguments): Promise<undefined
 function childrenOf(session: Session, separator: string, selecting: boolean) {
   const inbox = inboxOf(session.user!)
   return (name: ListedName, next: ListedName | undefined): boolean => {
-    if (!selecting && name.internal !== inbox) return isBelow(next, name, separator)
+    // by internal names: a domain that is shown stands behind what is below
+    if (!selecting && name.internal !== inbox) return next !== undefined && isWithin(next.internal, name.internal)
     // with the alternative namespace what is below INBOX for the client is not what is below it in the store
-    const below = session.namespace!.toInternal(`${name.external}${separator}x`).slice(0, -2)
+    const below =
+      name.internal === inbox ? session.namespace!.toInternal(`INBOX${separator}x`).slice(0, -2) : name.internal
     return hasVisibleChild(session, below)
   }
 }
