@@ -312,11 +312,31 @@ const TABLE: readonly Option[] = [
     's',
     'Longest pause between two attempts to reach the replica; 0 is no limit.',
   ),
+  string(
+    'sync_mode',
+    'async',
+    'When a change is acknowledged: async, when it is durable here; semisync, when it is on the replica too.',
+    { values: ['async', 'semisync'], since: 'cyrus-ts' },
+  ),
+  duration(
+    'sync_semisync_timeout',
+    5,
+    's',
+    'semisync: how long the replica is waited for; after that changes are acknowledged without it until it is back, which is logged.',
+    'cyrus-ts',
+  ),
+  string(
+    'sync_semisync_channel',
+    undefined,
+    'semisync: the channel whose replica is waited for; the default one if unset.',
+    { since: 'cyrus-ts' },
+  ),
   int(
     'sync_parallel',
     4,
     'Connections to the replica at most, for rolling replication and sync_client -A; 1 is Cyrus’ way.',
     {
+      since: 'cyrus-ts',
       min: 1,
       max: 64,
     },

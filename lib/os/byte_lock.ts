@@ -1,6 +1,7 @@
 /**
- * Locks on single bytes of a file that belong to the open file (fcntl(2), F_OFD_SETLK), not to the process: closing another descriptor of
- * the file does not give them up, and two opens of one process exclude each other. The kernel releases them when the process ends.
+ * Locks on single bytes of a file, or on all of it, that belong to the open file (fcntl(2), F_OFD_SETLK), not to the process: closing another
+ * descriptor of the file does not give them up, and two opens of one process exclude each other. The kernel releases them when the process
+ * ends. They exclude, and are excluded by, the locks of file_lock.ts and of Cyrus.
  */
 import koffi from 'koffi'
 import { check, native } from './libc.js'
@@ -14,10 +15,14 @@ const F_UNLCK = 2
 
 export type LockKind = 'exclusive' | 'shared'
 
-/** `struct flock`: type, whence SEEK_SET, start, length 1, pid 0 as the kernel asks for. */
+/** In the place of a byte's number: all of the file. */
+export const WHOLE_FILE = -1
+
+/** `struct flock`: type, whence SEEK_SET, start, length 1 (0 is to the end), pid 0 as the kernel asks for. */
 function oneByte(type: number, byte: number): Buffer {
   const lock = Buffer.alloc(32)
   lock.writeInt16LE(type, 0)
+  if (byte === WHOLE_FILE) return lock
   lock.writeBigInt64LE(BigInt(byte), 8)
   lock.writeBigInt64LE(1n, 16)
   return lock

@@ -15,6 +15,7 @@ import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Config } from '../config/config.js'
 import type { Logger } from '../process/log.js'
+import { Confirmations, type Generation } from './confirmations.js'
 import {
   commitFailure,
   type Database,
@@ -65,6 +66,8 @@ const LIST_PAGE = 256
 export interface OpenOptions {
   /** the process applies what a replication peer says: its changes are logged only for chains of replicas */
   replica?: boolean
+  /** the process acknowledges changes to clients: with `sync_mode: semisync` each waits for the replica */
+  acknowledges?: boolean
 }
 
 /** A message that is missing on disk or is not what its record says. */
@@ -82,6 +85,7 @@ export class MailStore {
   readonly #intents: Intents
   readonly #syncLog: SyncLog
   readonly #settler: Settler
+  readonly #confirmations: Confirmations | undefined
   readonly #unfinished = new Set<Promise<void>>()
   #closed = false
 
@@ -90,7 +94,7 @@ export class MailStore {
     log: Logger,
     database: Database,
     partitions: Map<string, string>,
-    replica: boolean,
+    { replica = false, acknowledges = false }: OpenOptions,
   ) {
     this.config = config
     this.log = log
@@ -98,7 +102,9 @@ export class MailStore {
     this.#database = database
     this.#indexes = new IndexCache(this.#database)
     this.#intents = new Intents(this.#database)
-    this.#syncLog = new SyncLog(config.directory, syncLogChannels(config, replica))
+    const channels = syncLogChannels(config, replica)
+    this.#confirmations = acknowledges ? Confirmations.of(config, channels, log) : undefined
+    this.#syncLog = new SyncLog(config.directory, channels, this.#confirmations)
     const takeBack = async (): Promise<void> => {
       if (!this.#closed && this.#intents.hasDone) await this.write(() => undefined)
     }
@@ -111,13 +117,13 @@ export class MailStore {
    * Opens the store, making it if it is not there, and finishes what ended processes have left undone.
    * @throws {ConfigError} without a partition; the file system's error if its directories cannot be used
    */
-  static async open(config: Config, log: Logger, { replica = false }: OpenOptions = {}): Promise<MailStore> {
+  static async open(config: Config, log: Logger, options: OpenOptions = {}): Promise<MailStore> {
     const partitions = config.partitions()
     const fallback = config.string('defaultpartition')!
     if (partitions.size === 0)
       throw config.error('defaultpartition', `no partition is configured; add "partition-${fallback}: DIRECTORY"`)
     const database = await openDatabase(join(config.directory, 'store'), config.size('store_map_size'))
-    const store = new MailStore(config, log, database, partitions, replica)
+    const store = new MailStore(config, log, database, partitions, options)
     await store.recover()
     return store
   }
@@ -133,6 +139,7 @@ export class MailStore {
     this.#closed = true
     this.#feed.close()
     this.#syncLog.close()
+    this.#confirmations?.close()
     await this.settled()
     this.#settler.close()
     this.#spool.close()
@@ -340,7 +347,7 @@ export class MailStore {
 
   /**
    * Runs a function as one durable transaction. See transaction.ts for what it may do.
-   * @returns what the function returned, once the change is on disk
+   * @returns what the function returned, once the change is on disk; with `sync_mode: semisync`, once it is on the replica too
    * @throws what the function throws, or why the commit failed; nothing has happened then
    */
   async write<T>(change: (transaction: StoreTransaction) => T): Promise<T> {
@@ -364,8 +371,16 @@ export class MailStore {
     } catch (error) {
       throw await commitFailure(error)
     }
-    // who waits for the commit goes first
-    this.#track(nextTurn().then(() => this.#afterCommit(transaction, sequence)))
+    const { log } = transaction.intent
+    if (this.#confirmations !== undefined && log.length > 0 && sequence !== undefined) {
+      const generation = await new Promise<Generation | undefined>((resolve) =>
+        this.#afterCommit(transaction, sequence, resolve),
+      )
+      if (generation !== undefined) await this.#confirmations.confirmed(generation, log)
+    } else {
+      // who waits for the commit goes first
+      this.#track(nextTurn().then(() => this.#afterCommit(transaction, sequence)))
+    }
     return result as T
   }
 
@@ -385,16 +400,31 @@ export class MailStore {
     await this.#settler.drain()
   }
 
-  #afterCommit(transaction: StoreTransaction, sequence: number | undefined): void {
+  /** @param logged called when the replication log has the lines, or cannot get them any more */
+  #afterCommit(
+    transaction: StoreTransaction,
+    sequence: number | undefined,
+    logged?: (generation: Generation | undefined) => void,
+  ): void {
     if (transaction.changed.size > 0) this.#feed.changed(transaction.changed)
     for (const header of transaction.headerFiles.values()) this.#track(this.#writeHeaderFile({ ...header }))
     if (sequence === undefined) return
-    this.#track(this.#carryOut(transaction, sequence))
+    this.#track(this.#carryOut(transaction, sequence, logged))
   }
 
-  async #carryOut(transaction: StoreTransaction, sequence: number): Promise<void> {
+  async #carryOut(
+    transaction: StoreTransaction,
+    sequence: number,
+    logged?: (generation: Generation | undefined) => void,
+  ): Promise<void> {
     const { intent, removedDirectories, files, directories, partitions } = transaction
-    if (intent.log.length > 0) await this.#syncLog.writeSurely(intent.log, (message) => this.log.error(message))
+    let generation: Generation | undefined
+    try {
+      if (intent.log.length > 0)
+        generation = await this.#syncLog.writeSurely(intent.log, (message) => this.log.error(message))
+    } finally {
+      logged?.(generation)
+    }
     await this.#spool.removeFiles(intent.remove.slice(0, intent.remove.length - removedDirectories.length))
     for (const gone of removedDirectories)
       await removeDirectory(this.#database, this.#spool, this.#spool.directory(gone))

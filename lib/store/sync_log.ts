@@ -8,7 +8,8 @@ import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Config } from '../config/config.js'
-import { lock, unlock } from '../os/file_lock.js'
+import { lockByte, unlockByte, WHOLE_FILE } from '../os/byte_lock.js'
+import type { Confirmations, Generation } from './confirmations.js'
 
 const fsyncAsync = promisify(fsync)
 const ATTEMPTS = 64
@@ -47,15 +48,22 @@ export function syncLogChannels(config: Config, replica: boolean): string[] {
 
 export class SyncLog {
   readonly #paths: string[]
-  #waiting: { lines: string[]; done: Promise<void> } | undefined
-  #running: Promise<void> = Promise.resolve()
+  #waiting: { lines: string[]; done: Promise<Generation | undefined> } | undefined
+  #running: Promise<unknown> = Promise.resolve()
   /** open logs with lines that may not be on disk, by path */
   readonly #unsynced = new Map<string, number[]>()
   readonly #closing = new AbortController()
   #retry: Promise<void> | undefined
 
-  /** @param channels as from syncLogChannels */
-  constructor(configdirectory: string, channels: readonly string[]) {
+  /**
+   * @param channels as from syncLogChannels
+   * @param confirmations told what is written to the channel that they watch
+   */
+  constructor(
+    configdirectory: string,
+    channels: readonly string[],
+    private readonly confirmations?: Confirmations,
+  ) {
     this.#paths = channels.map((channel) => syncLogPath(configdirectory, channel))
   }
 
@@ -64,20 +72,24 @@ export class SyncLog {
     return this.#paths.length > 0
   }
 
-  /** Appends lines to every channel's log. Resolves when a reader can see them; `sync` brings them to disk. */
-  write(lines: readonly string[]): Promise<void> {
-    if (!this.enabled || lines.length === 0) return Promise.resolve()
+  /**
+   * Appends lines to every channel's log. Resolves when a reader can see them; `sync` brings them to disk.
+   * @returns what to wait for until the replica has them, if there are confirmations and they watch one of the channels
+   */
+  write(lines: readonly string[]): Promise<Generation | undefined> {
+    if (!this.enabled || lines.length === 0) return Promise.resolve(undefined)
     if (this.#waiting !== undefined) {
       this.#waiting.lines.push(...lines)
       return this.#waiting.done
     }
-    const batch = { lines: [...lines], done: Promise.resolve() }
+    const batch = { lines: [...lines], done: Promise.resolve<Generation | undefined>(undefined) }
     batch.done = this.#running
       .catch(() => {})
       .then(async () => {
         this.#waiting = undefined
         const text = Buffer.from(`${[...new Set(batch.lines)].join('\n')}\n`)
-        await Promise.all(this.#paths.map((path) => this.#append(path, text)))
+        const generations = await Promise.all(this.#paths.map((path) => this.#append(path, text)))
+        return generations.find((generation) => generation !== undefined)
       })
     this.#waiting = batch
     this.#running = batch.done
@@ -89,7 +101,7 @@ export class SyncLog {
    * @param complain told of each failure, once for all who wait
    * @throws {Error} after `close`
    */
-  async writeSurely(lines: readonly string[], complain: (message: string) => void): Promise<void> {
+  async writeSurely(lines: readonly string[], complain: (message: string) => void): Promise<Generation | undefined> {
     for (;;) {
       try {
         return await this.write(lines)
@@ -120,11 +132,11 @@ export class SyncLog {
     for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 
-  async #append(path: string, text: Buffer): Promise<void> {
+  async #append(path: string, text: Buffer): Promise<Generation | undefined> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const fd = open(path)
       try {
-        await lock(fd)
+        await lockByte(fd, WHOLE_FILE, 'exclusive')
         if (!isStill(fd, path)) {
           closeSync(fd)
           continue
@@ -136,9 +148,10 @@ export class SyncLog {
         throw error
       }
       // a reader that has renamed the log waits for this lock before it reads
-      unlock(fd)
+      unlockByte(fd, WHOLE_FILE)
+      const generation = this.confirmations?.appended(path, fd)
       this.#keep(path, fd)
-      return
+      return generation
     }
     throw new Error(`${path}: taken away ${ATTEMPTS} times while it was being opened`)
   }

@@ -3,11 +3,13 @@
  * only when told that everything in it has been done. What could not be done is kept in `log-deferred`, so that one bad mailbox holds
  * nothing up and is not forgotten by a crash. The log is small and in memory, so it is taken without a thread: each would add to the lag.
  */
-import { closeSync, existsSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs'
+import { appendFileSync, closeSync, existsSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs'
 import { type FileHandle, mkdir, open, readFile, rename, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { StringDecoder } from 'node:string_decoder'
-import { lock, tryLock, unlock } from '../os/file_lock.js'
+import { lockByte, unlockByte, WHOLE_FILE } from '../os/byte_lock.js'
+import { lock, tryLock } from '../os/file_lock.js'
+import { FALLEN_BACK, note } from '../store/confirmations.js'
 import { syncLogPath } from '../store/sync_log.js'
 
 /** Bytes of the log read at a time. */
@@ -58,8 +60,8 @@ export class LogFiles {
     const fd = openSync(this.#run, 'r+')
     try {
       // a writer that opened the log before it was renamed finishes under its lock
-      await lock(fd)
-      unlock(fd)
+      await lockByte(fd, WHOLE_FILE, 'exclusive')
+      unlockByte(fd, WHOLE_FILE)
       return { lines: distinctLines(fd), again }
     } finally {
       closeSync(fd)
@@ -73,6 +75,11 @@ export class LogFiles {
       if (found !== undefined) return found.birthtimeMs
     }
     return undefined
+  }
+
+  /** With `sync_mode: semisync`: since when changes are acknowledged without the replica, ms since the epoch; undefined while they wait for it. */
+  fallenBackSince(): number | undefined {
+    return statSync(join(this.directory, FALLEN_BACK), { throwIfNoEntry: false })?.mtimeMs
   }
 
   /** How many distinct lines are logged and not done, and how many are deferred. For a look from outside: nothing is locked. */
@@ -90,8 +97,12 @@ export class LogFiles {
     return { logged, deferred: (await this.deferred()).length }
   }
 
-  /** Everything taken has been done, or is deferred. */
-  done(): void {
+  /**
+   * Everything taken has been done, or is deferred. Whoever waits for its lines (lib/store/confirmations.ts) learns it by the file's end.
+   * @param deferred lines of what was taken that are not on the replica
+   */
+  done(deferred: readonly string[] = []): void {
+    if (deferred.length > 0) appendFileSync(this.#run, note(deferred))
     rmSync(this.#run, { force: true })
   }
 

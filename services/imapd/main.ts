@@ -30,7 +30,7 @@ runService({
   connections: 500,
   async start({ config, log, options, uuids, onStop }) {
     passwordMethods(config) // a wrong setting is told now, not to each client
-    const store = await MailStore.open(config, log)
+    const store = await MailStore.open(config, log, { acknowledges: true })
     onStop(() => store.close())
     const imapd = new Imapd(config, log, store, uuids)
     if (options.has('s') && !imapd.tls)

@@ -23,7 +23,7 @@ Started by master; see lmtpd(8).
   connections: 200,
   async start({ config, log, options, uuids, onStop }) {
     passwordMethods(config) // a wrong setting is told now, not to each client
-    const store = await MailStore.open(config, log)
+    const store = await MailStore.open(config, log, { acknowledges: true })
     onStop(() => store.close())
     const service = { config, store, log, uuids, preauthorized: options.has('a'), version: cyrusVersion() }
     return (socket, session) => converse(service, new Connection(socket), session)

@@ -263,6 +263,7 @@ async function rollingWork(client: Client, ready: (() => void) | undefined): Pro
     messageRate: 0,
     byteRate: 0,
     failing: [],
+    semisyncLost: null,
   }
   client.sent = status
   const interval = line.interval ?? channelDuration(config, line.channel, 'sync_repeat_interval') ?? 0

@@ -18,6 +18,13 @@ export async function showStatus(config: Config, channel: string): Promise<boole
     const waiting = await files.waiting()
     well &&= running && status.connections > 0 && status.failing.length === 0 && waiting.deferred === 0
     process.stdout.write(report(name, status, running, waiting, files.pendingSince()))
+    if (config.string('sync_mode') === 'semisync' && name === (config.string('sync_semisync_channel') ?? '')) {
+      const lost = files.fallenBackSince()
+      well &&= lost === undefined
+      const state =
+        lost === undefined ? 'yes' : `no, given up ${clock(lost / 1000)}: changes do not wait for the replica`
+      process.stdout.write(`  semisync      ${state}\n`)
+    }
   }
   return well
 }

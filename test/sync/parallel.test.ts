@@ -138,6 +138,7 @@ t.test('rolling with four connections: all arrives, and the status tells of it',
     messageRate: 0,
     byteRate: 0,
     failing: [],
+    semisyncLost: null,
   }
   await roll({
     files,

@@ -115,7 +115,7 @@ class Roller {
       const failed = await this.#runAll(lines)
       for (const [line, pause] of await this.#deferred.settle(due, failed))
         log.notice(`Deferred: ${line}, again in ${pause / 1000} s`)
-      if (taken !== undefined) files.done()
+      if (taken !== undefined) files.done(touchedBy(failed, taken.lines))
       this.#pause = FIRST_PAUSE
       this.#tell(0, true)
     } catch (error) {
@@ -174,6 +174,8 @@ class Roller {
     const pending = this.#options.files.pendingSince()
     if (pending !== undefined) firsts.push(pending)
     status.oldest = firsts.length === 0 ? null : Math.min(...firsts) / 1000
+    const lost = this.#options.files.fallenBackSince()
+    status.semisyncLost = lost === undefined ? null : lost / 1000
     const offset = Date.now() - performance.now()
     status.failing = [...lines].map(([line, { reason, since, at }]) => ({
       line,
@@ -249,4 +251,14 @@ class Roller {
     await unlink(shutdownFile).catch(() => {})
     return true
   }
+}
+
+/** Lines that are of one owner with a line that failed: whether they are done is not known. */
+function touchedBy(failed: ReadonlyMap<string, string>, lines: readonly string[]): string[] {
+  if (failed.size === 0) return []
+  const taken = new Set(lines)
+  const groups = groupByOwner([...lines, ...failed.keys()])
+  return groups
+    .filter((group) => group.some((line) => failed.has(line)))
+    .flatMap((group) => group.filter((line) => taken.has(line)))
 }

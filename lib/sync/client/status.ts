@@ -33,6 +33,8 @@ export interface SyncStatus {
   messageRate: number
   byteRate: number
   failing: FailingLine[]
+  /** semisync: since when changes are acknowledged without the replica */
+  semisyncLost: number | null
 }
 
 export interface FailingLine {

@@ -25,6 +25,12 @@ const METRICS: readonly Metric[] = [
   ],
   ['waiting_entries', 'gauge', 'Log entries under way or deferred.', ({ waiting }) => waiting],
   ['failing_entries', 'gauge', 'Log entries that failed and will be tried again.', ({ failing }) => failing.length],
+  [
+    'semisync_lost',
+    'gauge',
+    'Whether changes are acknowledged without the replica though sync_mode is semisync.',
+    ({ semisyncLost }) => (semisyncLost === null ? 0 : 1),
+  ],
   ['rounds_total', 'counter', 'Rounds done.', ({ rounds }) => rounds],
   ['messages_total', 'counter', 'Messages sent.', ({ messages }) => messages],
   ['message_bytes_total', 'counter', 'Bytes of messages sent.', ({ bytes }) => bytes],
