@@ -132,6 +132,11 @@ export class Config {
     return [...this.#raw].map(([name, { value }]) => ({ name, value }))
   }
 
+  /** Names of all options that the file sets, lower case. */
+  names(): string[] {
+    return [...this.#raw.keys()]
+  }
+
   /** An error that blames the line on which an option stands. */
   error(name: string, problem: string): ConfigError {
     const setting = this.#raw.get(name.toLowerCase())

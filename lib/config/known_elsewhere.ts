@@ -5,14 +5,12 @@
 const NAMES = new Set(
   `
   acl_admin_implies_write addressbookprefix admins_get_internal_seen afspts_localrealms afspts_mycell allowapop
-  allowdeleted allownewnews allowsetacl allowstarttls altprefix
+  allowdeleted allownewnews allowstarttls altprefix
   annotation_callout annotation_callout_disable_append annotation_db annotation_db_path
-  annotation_enable_legacy_commands anyoneuseracl anysievefolder aps_expiry aps_topic aps_topic_caldav
+  annotation_enable_legacy_commands anysievefolder aps_expiry aps_topic aps_topic_caldav
   aps_topic_carddav archive_after archive_days archive_enabled archive_keepflagged archive_maxsize auditlog
-  auth_mech autocreate_acl autocreate_inbox_folders autocreate_post autocreate_quota_messages
-  autocreate_sieve_compiled_script autocreate_sieve_folders autocreate_sieve_script autocreate_sieve_script_compile
-  autocreate_sieve_script_compiled autocreate_subscribe_folders autocreate_subscribe_sharedfolders
-  autocreate_subscribe_sharedfolders_all autocreate_users autocreateinboxfolders autocreatequota autocreatequotamsg
+  auth_mech   autocreate_sieve_compiled_script autocreate_sieve_folders autocreate_sieve_script autocreate_sieve_script_compile
+  autocreate_sieve_script_compiled   autocreateinboxfolders autocreatequota autocreatequotamsg
   autoexpunge autosievefolders autosubscribe_all_sharedfolders autosubscribeinboxfolders autosubscribesharedfolders
   backup_compact_maxsize backup_compact_minsize backup_compact_work_threshold backup_db backup_db_path
   backup_keep_previous backup_retention backup_retention_days backup_staging_path ber_method boundary_limit
@@ -53,7 +51,7 @@ const NAMES = new Set(
   ldap_verify_peer ldap_version literalminus lmtp_catchall_mailbox lmtp_exclude_specialuse lmtp_preparse
   lmtp_strict_rfc2821 loginuseacl logtimestamps mailbox_initial_flags mailbox_legacy_dirs
   mailbox_maxmessages_addressbook mailbox_maxmessages_calendar mailbox_maxmessages_email mailnotifier maxargssize
-  maxheaderlines maxlogins_per_host maxlogins_per_user mboxkey_db mboxlist_db mboxlist_db_path mboxname_lockpath
+  maxheaderlines mboxkey_db mboxlist_db mboxlist_db_path mboxname_lockpath
   mboxname_userpath metapartition_files mupdate_authname mupdate_config mupdate_connections_max
   mupdate_password mupdate_port mupdate_realm mupdate_retry_delay mupdate_server mupdate_username
   mupdate_workers_max mupdate_workers_maxspare mupdate_workers_minspare mupdate_workers_start netscapeurl
@@ -84,13 +82,12 @@ const NAMES = new Set(
   smtp_auth_realm smtp_backend smtp_host sortcache_db   sql_database sql_engine sql_hostnames sql_passwd sql_user sql_usessl
   srs_alwaysrewrite srs_domain srs_hashlength srs_secrets srs_separator srvtab statuscache statuscache_db
   statuscache_db_path submitservers subscription_db suppress_capabilities sync_cache_db sync_cache_db_path
-  sync_rightnow_channel tcp_keepalive tcp_keepalive_cnt tcp_keepalive_idle tcp_keepalive_intvl telemetry_bysessionid
-  temp_path tls_ca_file tls_ca_path tls_cert_file tls_cipher_list   tls_key_file tls_server_ca_dir
+  sync_rightnow_channel tcp_keepalive tcp_keepalive_cnt tcp_keepalive_idle tcp_keepalive_intvl   temp_path tls_ca_file tls_ca_path tls_cert_file tls_cipher_list   tls_key_file tls_server_ca_dir
   tls_server_ca_file tls_sessions_db tls_sessions_db_path   tlscache_db tlscache_db_path uidbatches_max_messages uidbatches_min_batch uidl_format unix_group_enable
-  userdeny_db userdeny_db_path vcard_max_size virusscan_notification_subject
+  userdeny_db vcard_max_size virusscan_notification_subject
   virusscan_notification_template webdav_attachments_baseurl webdav_attachments_max_binary_attach_size
   websocket_timeout xbackup_enabled zoneinfo_db zoneinfo_db_path zoneinfo_dir
-  lmtpsocket allowusermoves allowallsubscribe mailbox_default_options imapidresponse allowanonymouslogin autocreate_quota sync_try_imap
+  lmtpsocket allowusermoves allowallsubscribe mailbox_default_options imapidresponse allowanonymouslogin sync_try_imap
   calendar_prefix sync_log_file sync_compress temp_path duplicate_db quota_db tlscache_db seenstate_db mboxlist_db subscription_db
   logtimestamps sendmail sieve_maxscripts statuscache userprefix maxfds`
     .trim()

@@ -188,6 +188,40 @@ const TABLE: readonly Option[] = [
     'File of further annotations: lines of name, scope, type, proxy, attributes, rights.',
   ),
 
+  // new users, and users who may not
+  size(
+    'autocreate_quota',
+    -1,
+    'K',
+    'Whether users who have no INBOX get one when they log in: -1 is no, 0 without a quota, else its STORAGE.',
+  ),
+  int('autocreate_quota_messages', -1, 'MESSAGE quota of such an INBOX; -1 is none.', { min: -1 }),
+  string('autocreate_users', 'anyone', 'Users for whom that is done, separated by blanks.'),
+  string('autocreate_inbox_folders', undefined, 'Folders made with it below INBOX, with | between.'),
+  string('autocreate_subscribe_folders', undefined, 'Those of them that are subscribed.'),
+  string('autocreate_acl', undefined, 'Rights on them: folder, identifier, rights; with commas between.'),
+  string(
+    'autocreate_subscribe_sharedfolders',
+    undefined,
+    'Shared folders that are subscribed with it, with | between.',
+  ),
+  toggle(
+    'autocreate_subscribe_sharedfolders_all',
+    false,
+    'Whether all shared folders that may be seen are subscribed.',
+  ),
+  toggle('autocreate_post', false, 'Whether an INBOX is also made when mail comes for a user who has none.'),
+  string(
+    'userdeny_db_path',
+    undefined,
+    'File of users who may not use a service; {configdirectory}/user_deny.db if unset.',
+  ),
+  int('maxlogins_per_host', 0, 'Most logged-in sessions from one address; 0 is no limit.', { min: 0 }),
+  int('maxlogins_per_user', 0, 'Most logged-in sessions of one user; 0 is no limit.', { min: 0 }),
+  toggle('telemetry_bysessionid', false, 'Whether files of telemetry are named for the session, not for the process.'),
+  toggle('allowsetacl', true, 'Whether SETACL and DELETEACL may be used.'),
+  toggle('anyoneuseracl', true, 'Whether users who are no administrators may give rights to anyone.'),
+
   // mail in
   toggle('lmtp_downcase_rcpt', true, 'Whether recipients are folded to lower case.'),
   toggle('lmtp_fuzzy_mailbox_match', false, 'Whether a detail that is no mailbox is delivered to the nearest parent.'),

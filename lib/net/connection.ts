@@ -41,6 +41,8 @@ export interface ConnectionOptions {
 export class Connection {
   /** The peer's address, `unix` for a local socket. */
   readonly remote: string
+  /** Told of what came and what goes, deciphered and inflated; the bytes are its only until it returns. */
+  tap: ((direction: 'in' | 'out', bytes: Buffer) => void) | undefined
   /** The socket error that ended the conversation, if one did. */
   error: Error | undefined
 
@@ -269,6 +271,7 @@ export class Connection {
 
   #listen(source: Readable): void {
     source.on('data', (chunk: Buffer) => {
+      this.tap?.('in', chunk)
       this.#input.push(chunk)
       if (this.#input.length > STOP_READING_ABOVE && this.#input.length >= this.#wanted) {
         this.#paused = true
@@ -311,7 +314,10 @@ export class Connection {
     if (this.#output.length === 0 || this.#closed) return
     const pieces = this.#output.takeAll()
     if (pieces.length > 1) this.#sink.cork()
-    for (const piece of pieces) this.#sink.write(piece)
+    for (const piece of pieces) {
+      this.tap?.('out', piece)
+      this.#sink.write(piece)
+    }
     if (pieces.length > 1) this.#sink.uncork()
     if (this.#deflate) void flushDeflate(this.#deflate)
   }

@@ -54,7 +54,7 @@ export function isAdmin(config: Config, user: string): boolean {
 }
 
 /** Whether a user may act as anybody else: stands in `admins` or `proxyservers`. */
-function mayProxy(config: Config, user: string): boolean {
+export function mayProxy(config: Config, user: string): boolean {
   return isAdmin(config, user) || config.list('proxyservers').some((name) => canonicalUser(config, name) === user)
 }
 

@@ -85,6 +85,8 @@ export class Imapd {
     readonly store: MailStore,
     /** for appended messages */
     readonly uuids: MessageUuids,
+    /** the entry's name in cyrus.conf */
+    readonly service = 'imap',
   ) {
     const name = config.string('servername') || hostname()
     this.greeting = `${name} Cyrus-compatible cyrus-ts IMAP ${VERSION} server ready`

@@ -28,11 +28,11 @@ runService({
   usage: USAGE,
   options: 'sp:',
   connections: 500,
-  async start({ config, log, options, uuids, onStop }) {
+  async start({ config, log, service: entry, options, uuids, onStop }) {
     passwordMethods(config) // a wrong setting is told now, not to each client
     const store = await MailStore.open(config, log, { acknowledges: true })
     onStop(() => store.close())
-    const imapd = new Imapd(config, log, store, uuids)
+    const imapd = new Imapd(config, log, store, uuids, entry)
     if (options.has('s') && !imapd.tls)
       throw config.error('tls_server_cert', 'imapd -s needs tls_server_cert and tls_server_key')
     const outside = Number(options.get('p') ?? 0)

@@ -36,6 +36,7 @@ export class Session {
   /** LOGOUT was given, or the conversation cannot go on. */
   finished = false
   #idle = true
+  readonly #ends: (() => void)[] = []
   #badCommands = 0
 
   constructor(
@@ -46,6 +47,11 @@ export class Session {
     readonly outside = 0,
   ) {
     this.reply = new Reply(connection)
+  }
+
+  /** Registers what is to be done when the conversation is over. */
+  atEnd(work: () => void): void {
+    this.#ends.push(work)
   }
 
   /** What protects the conversation now. */
@@ -86,6 +92,7 @@ export class Session {
       service.stopping.removeEventListener('abort', stop)
       this.deselect()
       connection.close()
+      for (const end of this.#ends) end()
     }
   }
 

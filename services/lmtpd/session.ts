@@ -5,12 +5,14 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Config } from '../../lib/config/config.js'
+import { autocreate } from '../../lib/mailbox/autocreate.js'
 import { channelOf } from '../../lib/net/channel.js'
 import { type Connection, ConnectionClosedError, LineTooLongError, TimeoutError } from '../../lib/net/connection.js'
 import type { Logger } from '../../lib/process/log.js'
 import type { MessageUuids } from '../../lib/process/message_uuid.js'
 import type { ServiceSession } from '../../lib/process/service.js'
 import { newSessionId } from '../../lib/process/session_id.js'
+import { isAdmin, mayProxy } from '../../lib/sasl/identity.js'
 import { serverMechanisms, startServerMechanism } from '../../lib/sasl/server_mechanism.js'
 import { MailboxGoneError, type MailStore, type Stager } from '../../lib/store/store.js'
 import { ArgumentError, type MailArguments, parseMail, parseRecipient } from './address.js'
@@ -142,7 +144,7 @@ export class LmtpSession {
         reply(this.#mail(text!))
         break
       case 'RCPT ':
-        this.#connection.write(this.#recipient(text!))
+        this.#connection.write(await this.#recipient(text!))
         break
       case 'DATA':
         await this.#data()
@@ -212,7 +214,7 @@ export class LmtpSession {
     }
   }
 
-  #recipient(text: string): string {
+  async #recipient(text: string): Promise<string> {
     const transaction = this.#transaction
     if (transaction === undefined) return '503 5.5.1 Need MAIL command\r\n'
     if (transaction.recipients.length >= MOST_RECIPIENTS) return '452 4.5.3 Too many recipients\r\n'
@@ -221,6 +223,11 @@ export class LmtpSession {
       const recipient = recipientOf(this.#service.config, path, ignoreQuota)
       if (recipient === undefined)
         return refusal(new MailboxGoneError(path.mailbox), this.#service.config, this.#sessionId).reply
+      const { config, store } = this.#service
+      if (recipient.inbox !== undefined && config.switch('autocreate_post') && !store.mailbox(recipient.inbox)) {
+        const { userid } = recipient
+        await autocreate(store, userid, isAdmin(config, userid) || mayProxy(config, userid))
+      }
       const mailbox = this.#resolver.verify(recipient, transaction.mail.size, transaction.mail.authUser)
       if (transaction.recipients.length === 0) transaction.partition = mailbox.partition
       transaction.recipients.push(recipient)

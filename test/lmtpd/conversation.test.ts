@@ -368,3 +368,13 @@ t.test('a hundred conversations at once', async (t) => {
   for (let n = 0; n < 5; n++) total += (await stored(store, `user.u${n}`)).length
   t.equal(total, 100)
 })
+
+t.test('autocreate_post makes the INBOX of a user who gets mail first', async (t) => {
+  const server = await serve(t, { extra: 'autocreate_post: yes\nautocreate_quota: 0\nautocreate_inbox_folders: Junk' })
+  const client = await server.connect(true)
+  await client.reply()
+  await client.ask('LHLO x')
+  t.equal(await client.ask('MAIL FROM:<>'), '250 2.1.0 ok')
+  t.equal(await client.ask('RCPT TO:<newcomer>'), '250 2.1.5 ok')
+  t.ok(server.store.mailbox('user.newcomer.Junk'))
+})

@@ -1,7 +1,8 @@
 /** AUTHENTICATE (RFC 3501 §6.2.2) with initial responses (RFC 4959), through lib/sasl. */
 import { isEncrypted } from '../../../lib/net/channel.js'
 import { startServerMechanism } from '../../../lib/sasl/server_mechanism.js'
-import { define } from '../command.js'
+import { admit } from '../admission.js'
+import { ANSWERED, define } from '../command.js'
 import { Bad, No } from '../errors.js'
 import type { Session } from '../session.js'
 import { loggedInText } from './login.js'
@@ -52,7 +53,7 @@ export const authenticate = define<{ mechanism: string; initial: string | undefi
       )
       throw new No('[AUTHENTICATIONFAILED] authentication failure')
     }
-    session.logIn(step.user)
+    if (!(await admit(session, step.user))) return ANSWERED
     const by = step.authenticated === step.user ? '' : ` by ${step.authenticated}`
     log.notice(
       `login: ${session.connection.remote} ${step.user} ${exchange.name}${isEncrypted(channel) ? '+TLS' : ''} User logged in${by} SESSIONID=<${session.service.id}>`,

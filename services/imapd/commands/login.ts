@@ -2,7 +2,8 @@
 import { isEncrypted } from '../../../lib/net/channel.js'
 import { checkPassword } from '../../../lib/sasl/check_password.js'
 import { allowsPlaintext } from '../../../lib/sasl/server_mechanism.js'
-import { define } from '../command.js'
+import { admit } from '../admission.js'
+import { ANSWERED, define } from '../command.js'
 import { Bad, No } from '../errors.js'
 import type { Session } from '../session.js'
 
@@ -35,7 +36,7 @@ export const login = define<{ user: string; password: string }>({
       )
       throw new No('[AUTHENTICATIONFAILED] Login failed: authentication failure')
     }
-    session.logIn(checked.user)
+    if (!(await admit(session, checked.user))) return ANSWERED
     log.notice(
       `login: ${session.connection.remote} ${checked.user} plaintext${isEncrypted(channel) ? '+TLS' : ''} User logged in SESSIONID=<${session.service.id}>`,
     )

@@ -4,7 +4,7 @@ import { implicitRights, parseAcl } from '../../../lib/mailbox/acl.js'
 import { ownerOf } from '../../../lib/mailbox/names.js'
 import { canonicalUser } from '../../../lib/sasl/identity.js'
 import { define, LOGGED_IN } from '../command.js'
-import { DENIED, No } from '../errors.js'
+import { Bad, DENIED, No } from '../errors.js'
 import { mustFind } from '../mailboxes.js'
 import type { Session } from '../session.js'
 
@@ -19,8 +19,12 @@ function identifierOf(session: Session, text: string): string {
 }
 
 async function change(session: Session, mailbox: string, text: string, rights: RightsChange): Promise<undefined> {
+  const { config } = session.imapd
+  if (!config.switch('allowsetacl')) throw new Bad('SETACL is not allowed on this server')
   const { header } = mustFind(session, mailbox, 'a')
   const identifier = identifierOf(session, text)
+  if (/^-?anyone$/.test(identifier) && !session.isAdmin && !config.switch('anyoneuseracl'))
+    throw new No(`[NOPERM] ${DENIED}`)
   const owner = ownerOf(header.name)
   await setAcl(session.imapd.store, header, (acl) => {
     const changed = changedAcl(acl, identifier, rights, implicitRights(header.name, identifier))
