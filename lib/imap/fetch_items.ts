@@ -214,6 +214,11 @@ function binarySection(args: ArgumentReader, name: string): SectionRequest {
 
 const BAD_SECTION = 'Invalid body section'
 
+/** A section as a URL has it, up to its `]`. @throws {ImapSyntaxError} */
+export function parseSection(args: ArgumentReader): SectionRequest {
+  return section(args, false)
+}
+
 /** `section-spec` and what follows it; `[` has been taken. */
 function section(args: ArgumentReader, marksSeen: boolean): SectionRequest {
   const path: number[] = []

@@ -51,16 +51,18 @@ export interface Added {
 
 /**
  * Adds messages to a mailbox, all or none.
- * @param userid who adds: \Seen then counts for them; the owner if absent
+ * @param options userid: who adds: \Seen then counts for them; the owner if absent. replaces: a message that is expunged in the
+ *   same transaction; if it is gone meanwhile the new ones are added all the same
  * @throws {MailboxGoneError}; {TooManyFlagsError}; the file system's error when full
  */
 export async function appendMessages(
   store: MailStore,
   mailbox: MailboxHeader,
   messages: readonly NewMessage[],
-  { userid }: { userid?: string } = {},
+  { userid, replaces }: { userid?: string; replaces?: { mailbox: MailboxHeader; uid: number } } = {},
 ): Promise<Added> {
   const prepared = messages.map((message) => ({ message, summary: summaryOf(store, message.staged) }))
+  const immediate = store.config.string('expunge_mode') === 'immediate'
   return store.write((txn) => {
     const writer = txn.mustMailbox(mailbox.id)
     const internal = userid === undefined || hasInternalSeen(writer.header, userid)
@@ -98,6 +100,7 @@ export async function appendMessages(
     writer.header.lastAppendDate = time
     logAppend(txn, writer.header.name)
     if (read.length > 0) changeGuestSeen(txn, writer.header, userid!, read, true)
+    if (replaces) expungeSlice(txn, replaces.mailbox.id, [replaces.uid], false, immediate)
     return { uidvalidity: writer.header.uidvalidity, uids }
   })
 }

@@ -12,6 +12,7 @@ const FROM_LINE = Buffer.from('From ')
 type Where = 'line start' | 'name' | 'rest of line'
 
 export class MessageCheck {
+  readonly #allowNul: boolean
   #problem: string | undefined
   #inHeader = true
   #where: Where = 'line start'
@@ -19,10 +20,15 @@ export class MessageCheck {
   /** bytes of the line's beginning, while it may still be an mbox "From " line */
   #from = 0
 
+  /** @param options allowNul: for what was sent as binary (RFC 3516) */
+  constructor({ allowNul = false }: { allowNul?: boolean } = {}) {
+    this.#allowNul = allowNul
+  }
+
   /** Looks at the next bytes. */
   push(chunk: Buffer): void {
     if (this.#problem !== undefined && this.#problem !== BAD_HEADER) return
-    if (chunk.includes(0)) {
+    if (!this.#allowNul && chunk.includes(0)) {
       this.#problem = 'Message contains NUL characters'
       return
     }

@@ -1,6 +1,6 @@
 /**
- * Reads whole commands: lines and the literals they announce, bounded. A message to be appended is left on the
- * connection for APPEND to stream.
+ * Reads whole commands: lines and the literals they announce, bounded. A message to be stored is left on the
+ * connection for APPEND or REPLACE to stream.
  */
 import { announcedLiteral, literalHeader } from '../../lib/imap/argument_reader.js'
 import type { Connection } from '../../lib/net/connection.js'
@@ -35,17 +35,17 @@ export interface ReaderLimits {
   loggedIn: boolean
 }
 
-/** Whether the literal that ends these bytes is APPEND's message, not its mailbox name. */
+/** Whether the literal that ends these bytes is of a message to be stored (APPEND, REPLACE), not its mailbox name. */
 function announcesMessage(command: Buffer): boolean {
   const text = command.toString('latin1', 0, 200)
-  const head = /^[^ ]+ APPEND /i.exec(text)
+  const head = /^[^ ]+ (?:APPEND |(?:UID )?REPLACE [^ ]+ )/i.exec(text)
   if (!head) return false
   const literal = literalHeader(command, head[0].length)
   return literal ? literal.end < command.length : command[head[0].length] !== 123
 }
 
 /**
- * @returns the command's bytes without the last CRLF, literals in place; one that announces APPEND's message ends with that
+ * @returns the command's bytes without the last CRLF, literals in place; one that announces a message ends with that
  *   announcement and its CRLF. null at the end of the stream.
  * @throws {RefusedCommand}, {HopelessError}, {LineTooLongError}, {TimeoutError}, {ConnectionClosedError}
  */

@@ -28,6 +28,7 @@ import { myrights } from './commands/myrights.js'
 import { namespace } from './commands/namespace.js'
 import { noop } from './commands/noop.js'
 import { rename } from './commands/rename.js'
+import { replace } from './commands/replace.js'
 import { search } from './commands/search.js'
 import { examine, select } from './commands/select.js'
 import { deleteacl, setacl } from './commands/setacl.js'
@@ -73,6 +74,7 @@ const COMMANDS = new Map<string, Command>(
     namespace,
     noop,
     rename,
+    replace,
     search,
     select,
     setacl,

@@ -92,6 +92,15 @@ export class MessageSource {
     }
   }
 
+  /** Whether there is NUL in a range. A large message is looked through only if it says that it is binary. @throws {MessageFileError} */
+  async hasNul(start: number, length: number): Promise<boolean> {
+    await this.open()
+    if (this.#whole) return this.#whole.subarray(start, start + length).includes(0)
+    if (!(await this.cache()).bodystructure.includes('"BINARY"')) return false
+    for await (const piece of this.pieces(start, length)) if (piece.includes(0)) return true
+    return false
+  }
+
   /** Bytes of the file as it lies on disk. @throws {MessageFileError} */
   async fileSize(): Promise<number> {
     await this.open()

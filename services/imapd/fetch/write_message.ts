@@ -173,7 +173,9 @@ async function writeSection(connection: Connection, source: MessageSource, data:
     writeBytes(connection, data)
     return
   }
-  connection.write(literalHead(data.length))
+  // NUL, which only a binary APPEND can have brought, must be in a literal8 (RFC 3516 §4.2)
+  const binary = await source.hasNul(data.start, data.length)
+  connection.write(binary ? `~${literalHead(data.length)}` : literalHead(data.length))
   if (data.length === 0) return
   for await (const piece of source.pieces(data.start, data.length)) {
     connection.write(piece)

@@ -294,7 +294,9 @@ function randomThreads(count: number): Script[] {
         'text',
         '',
       ].join('\r\n')
-      const date = `${String(1 + random(28)).padStart(2, '0')}-Feb-2020 10:00:00 +0000`
+      // all different: where newest arrivals are equal, Cyrus' order is that of a hash
+      const arrival = 1 + ((message * 5 + n * 3) % 28)
+      const date = `${String(arrival).padStart(2, '0')}-Feb-2020 10:00:00 +0000`
       add(`APPEND INBOX "${date}" {${text.length}+}\r\n${text}`)
     }
     add('SELECT INBOX')
