@@ -182,7 +182,8 @@ export async function syncMailboxes(
   throw new ItemError(`failed to settle renames after ${ROUNDS} tries: ${names.join(' ')}`)
 }
 
-async function askMailboxes(session: ClientSession, names: readonly string[]): Promise<MailboxState[]> {
+/** GET MAILBOXES; those that the replica does not have are missing from the answer. @throws {PeerRefusalError}, {PeerGoneError} */
+export async function askMailboxes(session: ClientSession, names: readonly string[]): Promise<MailboxState[]> {
   if (names.length === 0) return []
   try {
     const { items } = await session.peer.ask('GET', 'MAILBOXES', [list(names, 'client')])

@@ -23,14 +23,16 @@ import { syncFolders, unmailbox } from './sync_folders.js'
 
 const ROUNDS = 3
 
-interface RemoteUser {
+/** What a replica tells of a user. */
+export interface RemoteUser {
   readonly mailboxes: MailboxState[]
   readonly quotas: Map<string, QuotaRoot>
   readonly subscriptions: Set<string>
   readonly seen: Map<string, SeenEntry>
 }
 
-async function askUser(session: ClientSession, what: 'USER' | 'META', userid: string): Promise<RemoteUser> {
+/** GET USER or GET META; of a user whom the replica does not know, nothing. @throws {PeerRefusalError}, {PeerGoneError} */
+export async function askUser(session: ClientSession, what: 'USER' | 'META', userid: string): Promise<RemoteUser> {
   const user: RemoteUser = { mailboxes: [], quotas: new Map(), subscriptions: new Set(), seen: new Map() }
   let items: WireItem[] = []
   try {
@@ -94,7 +96,12 @@ export async function syncUser(
   throw new ItemError(`failed to sync user ${userid} after ${ROUNDS} tries`)
 }
 
-function mailboxesOf({ store, peer }: ClientSession, userid: string, withSieve = peer.sieveMailbox): MailboxHeader[] {
+/** A user's mailboxes here that are replicated, deleted ones included. */
+export function mailboxesOf(
+  { store, peer }: ClientSession,
+  userid: string,
+  withSieve = peer.sieveMailbox,
+): MailboxHeader[] {
   return [...store.mailboxes(inboxOf(userid)), ...store.mailboxes(deletedOf(userid))].filter(
     ({ mbtype }) => !mbtype.includes('i') && (withSieve || !mbtype.includes('f')),
   )
