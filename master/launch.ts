@@ -3,6 +3,7 @@
  * Nothing else of master's is inherited: all its descriptors are close-on-exec.
  */
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
+import { openSync } from 'node:fs'
 import type { Command } from './entries.js'
 
 /** What children get as descriptors 0 to 2: nothing, master's own (`-D`), or a log file (`-L`). */
@@ -22,6 +23,14 @@ export interface Launch {
   readonly ownGroup?: boolean
 }
 
+let opened: number | undefined
+
+/** /dev/null. (Node's 'ignore' leaves descriptors above 2 closed, and then something of the program's own may land there.) */
+function nothing(): number {
+  opened ??= openSync('/dev/null', 'r+')
+  return opened
+}
+
 /**
  * @returns the child. If it could not be started its `pid` is undefined and it emits 'error', else 'exit'.
  */
@@ -31,8 +40,8 @@ export function launch(wanted: Launch): ChildProcess {
     output === 'inherit' ? 'inherit' : 'ignore',
     output,
     output,
-    statusFd ?? 'ignore',
-    listenFd ?? 'ignore',
+    statusFd ?? nothing(),
+    listenFd ?? nothing(),
   ]
   const options = { stdio, detached: ownGroup, env: { ...process.env, ...environment } }
   const [name = command.program, ...args] = command.argv

@@ -37,14 +37,14 @@ function programsDirectory(): string {
   return process.env.CYRUS_BINDIR ?? join(dirname(fileURLToPath(import.meta.url)), '../bin')
 }
 
-const OS_ERRORS = [PidFileError, ReadyFileError, BindError, StartError, UuidStateError]
+const OS_ERRORS = [PidFileError, ReadyFileError, StartError, UuidStateError]
 
 /** Exit status of an error of the start; undefined for a bug. */
 function statusOf(error: unknown): number | undefined {
   if (error instanceof UsageError) return Exit.Usage
   if (error instanceof ConfigError || error instanceof WaitDaemonError) return Exit.Config
   if (OS_ERRORS.some((kind) => error instanceof kind)) return Exit.OsError
-  if (error instanceof NoSuchUserError) return Exit.NoService
+  if (error instanceof NoSuchUserError || error instanceof BindError) return Exit.NoService
   return undefined
 }
 
@@ -73,7 +73,9 @@ async function serve(options: MasterOptions, logOpened: (log: Logger) => void): 
   const foreground = options.keepStdio || (!options.daemon && process.stderr.isTTY === true)
   const warnings: string[] = []
   const warn = (message: string): number => warnings.push(message)
-  if (options.verbose > 0) process.env.CYRUS_VERBOSE = String(Number(process.env.CYRUS_VERBOSE || 0) + options.verbose)
+  // the background half of -d gets what the other half has counted
+  if (options.verbose > 0 && !inBackground())
+    process.env.CYRUS_VERBOSE = String(Number(process.env.CYRUS_VERBOSE || 0) + options.verbose)
   const config = Config.load(options.imapdConf, { service: 'master', warn })
   const log = openLog({ config, service: 'master', foreground })
   logOpened(log)

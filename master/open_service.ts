@@ -8,7 +8,7 @@ import { typeOfService } from './qos_marking.js'
 import { openListener, ServiceSocket } from './service_socket.js'
 import { StatusPipe } from './status_pipe.js'
 
-/** A listener that cannot be bound, with `master_bind_errors_fatal`. Exit status 71. */
+/** A listener that cannot be bound, with `master_bind_errors_fatal`. Exit status 69. */
 export class BindError extends Error {}
 
 /** What sockets are made with. */

@@ -1,6 +1,6 @@
 /**
  * A master of its own for a test: a temporary directory, configuration files, the real program started as a process, connections to its
- * services. The services are test/process/program, which do as they are told.
+ * services. The services do as they are told: `testd` (test/process/program) stands on lib/process, `tiny` (test/master/tiny) on nothing.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -120,6 +120,10 @@ export interface StartOptions {
   readonly args?: readonly string[]
   /** do not wait for readiness */
   readonly noWait?: boolean
+  /** added to the environment */
+  readonly environment?: Readonly<Record<string, string>>
+  /** for node, before the program */
+  readonly nodeArgs?: readonly string[]
 }
 
 export class Instance {
@@ -131,9 +135,13 @@ export class Instance {
 
   constructor(imapdConf = '') {
     for (const name of ['bin', 'conf', 'conf/socket', 'conf/proc']) mkdirSync(join(this.dir, name))
-    const testd = join(DIST, 'test/process/program/main.js')
-    writeFileSync(this.path('bin/testd'), launcher(relative(this.path('bin'), testd), process.execPath))
-    chmodSync(this.path('bin/testd'), 0o755)
+    for (const [name, main] of [
+      ['testd', 'test/process/program/main.js'],
+      ['tiny', 'test/master/tiny/main.js'],
+    ] as const) {
+      writeFileSync(this.path(`bin/${name}`), launcher(relative(this.path('bin'), join(DIST, main)), process.execPath))
+      chmodSync(this.path(`bin/${name}`), 0o755)
+    }
     writeFileSync(
       this.path('imapd.conf'),
       `configdirectory: ${this.path('conf')}\npartition-default: ${this.path('spool')}\n` +
@@ -151,11 +159,18 @@ export class Instance {
   }
 
   /** Starts master and waits until it is ready for work. */
-  async start({ daemon = false, args = [], noWait = false }: StartOptions = {}): Promise<void> {
+  async start({
+    daemon = false,
+    args = [],
+    noWait = false,
+    environment = {},
+    nodeArgs = [],
+  }: StartOptions = {}): Promise<void> {
     const words = ['-C', this.path('imapd.conf'), '-M', this.path('cyrus.conf'), '-p', this.path('pid')]
-    this.child = spawn(process.execPath, [join(DIST, 'master/main.js'), ...words, daemon ? '-d' : '-D', ...args], {
+    const program = [...nodeArgs, join(DIST, 'master/main.js'), ...words, daemon ? '-d' : '-D', ...args]
+    this.child = spawn(process.execPath, program, {
       stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ...process.env, CYRUS_BINDIR: this.path('bin'), CYRUS_SERVICE: '', CYRUS_ID: '' },
+      env: { ...process.env, CYRUS_BINDIR: this.path('bin'), CYRUS_SERVICE: '', CYRUS_ID: '', ...environment },
     })
     this.child.stderr!.on('data', (bytes: Buffer) => {
       this.log += bytes.toString()
