@@ -76,6 +76,28 @@ for (const topology of ['ours_to_cyrus.ini', 'cyrus_to_ours.ini']) {
       await admin.ok('SETQUOTA user/alice (STORAGE 50000 MESSAGE 1000)')
       await sync('quota')
     }
+    if (/ METADATA\b/.test(capabilities)) {
+      await client.ok('SETMETADATA INBOX (/private/comment "mine" /shared/comment "ours")')
+      await sync('annotations of a mailbox')
+      await client.ok('SETMETADATA INBOX (/private/comment NIL /shared/comment "ours, changed")')
+      await sync('an annotation removed, another changed')
+      const there = await lab.login('alice', lab.replica)
+      const answer = await there.ok('GETMETADATA INBOX (/private/comment /shared/comment)')
+      t.match(answer.untagged.map(({ text }) => text).join(''), /"?\/shared\/comment"? "ours, changed"/)
+      await there.logout()
+    }
+    if (/ ANNOTATE-EXPERIMENT-1\b/.test(capabilities)) {
+      await client.ok('SELECT INBOX')
+      await client.ok('STORE 1 ANNOTATION (/comment (value.priv "mine" value.shared "of all"))')
+      await client.ok('COPY 1 INBOX/new.&AOk-')
+      await sync('annotations of messages')
+      await client.ok('STORE 1 ANNOTATION (/comment (value.priv NIL))')
+      await sync('an annotation of a message removed')
+    }
+    if (/ CREATE-SPECIAL-USE\b/.test(capabilities)) {
+      await client.ok('CREATE INBOX/Sent (USE (\\Sent))')
+      await sync('special use')
+    }
     await client.ok('CREATE INBOX/a')
     await client.ok('CREATE INBOX/b')
     await client.append('INBOX/a', message('a'))
@@ -106,6 +128,16 @@ for (const topology of ['ours_to_cyrus.ini', 'cyrus_to_ours.ini']) {
     const text = subjects.untagged.map(({ raw }) => raw.toString()).join('')
     t.match(text, /only there/)
     t.match(text, /only here/)
+    if (topology === 'ours_to_cyrus.ini') {
+      await sync('all that came back')
+      const check = await readCommandResult(lab.master, 'sync_check', '-b', 'alice')
+      t.match(check, { status: 0, output: /^the replica is the same/m })
+      await client.ok('STORE 1 +FLAGS (unknown-there)')
+      t.match(await readCommandResult(lab.master, 'sync_check', '-w', '0', 'alice'), {
+        status: 1,
+        output: /^user\.alice: UID \d+: flags \(.*unknown-there.*\) here, \(.*\) there/m,
+      })
+    }
     await client.logout()
     await admin.logout()
   })
