@@ -88,7 +88,47 @@ const PIECES = [
   'lrs',
   '+w',
   'DONE',
+  'SORT',
+  'THREAD',
+  'REPLACE',
+  'ENABLE QRESYNC',
+  'RETURN (ALL COUNT SAVE)',
+  'RETURN (PARTIAL 1:2)',
+  'RETURN (MIN MAX PARTIAL -1:-5)',
+  'RETURN ()',
+  '(REVERSE DATE SUBJECT)',
+  '(ARRIVAL)',
+  '(REVERSE',
+  'UTF-8',
+  'REFERENCES',
+  'ORDEREDSUBJECT',
+  'REFS',
+  '$',
+  'MODSEQ 1',
+  'MODSEQ "/flags/\\seen" all 3',
+  'FUZZY',
+  'EMAILID M1',
+  'SAVEDSINCE',
+  '(CHANGEDSINCE 1)',
+  '(CHANGEDSINCE 1 VANISHED)',
+  '(UNCHANGEDSINCE 9)',
+  '(PARTIAL 1:1)',
+  '(QRESYNC (1 2 1:3 (1 1)))',
+  '(CONDSTORE)',
+  '(MODSEQ EMAILID THREADID SAVEDATE PREVIEW)',
+  'PREVIEW (LAZY)',
+  'BINARY[1]<0.5>',
+  'BINARY.SIZE[]',
+  'RFC822.SHA1',
+  'CATENATE (TEXT {3+}\r\nabc URL "/INBOX/;UID=1")',
+  'CATENATE (URL ";UID=2/;SECTION=HEADER")',
+  '~{3+}\r\na\0b',
+  'URL',
+  '(MAILBOXID DELETED HIGHESTMODSEQ)',
 ]
+
+/** Conversations of 40 commands; FUZZ_ROUNDS asks for more. */
+const ROUNDS = Number(process.env.FUZZ_ROUNDS ?? 100)
 
 t.test('random commands', async (t) => {
   const { server, conversation } = await fixture(t)
@@ -101,13 +141,13 @@ t.test('random commands', async (t) => {
     A< 3 OK …
     A> 4 APPEND INBOX {14+}\\r\\nSubject: y\\r\\n\\r\\n
     A< 4 OK …`)
-  let seed = 4711
+  let seed = Number(process.env.FUZZ_SEED ?? 4711)
   const random = (below: number) => {
     seed = (Math.imul(seed, 1103515245) + 12345) >>> 0
     return (seed >>> 8) % below
   }
   let answered = 0
-  for (let round = 0; round < 60; round += 1) {
+  for (let round = 0; round < ROUNDS; round += 1) {
     const socket = net.connect({ port: server.port, host: '127.0.0.1' })
     socket.on('error', () => undefined)
     let text = ''

@@ -33,7 +33,7 @@ export async function searchMessages(
     const undecided: number[] = []
     for (let position = from; position < to; position += 1) {
       const row = index.findUid(view[position]!)
-      const verdict = row < 0 ? false : testIndex(program, key, position, row)
+      const verdict = row < 0 || index.isExpunged(row) ? false : testIndex(program, key, position, row)
       verdicts.push(verdict)
       if (verdict === undefined) undecided.push(position)
     }
