@@ -118,7 +118,7 @@ t.test('telemetry', async (t) => {
       .join()
   while (!read().includes('3 OK')) await new Promise((resolve) => setTimeout(resolve, 5))
   const text = read()
-  t.match(text, /^-{10} alice .*\n[^]*\n<\d+<2 NOOP\r\n\n>\d+>2 OK Completed\r\n\n<\d+<3 LOGOUT\r\n/)
+  t.match(text, /^-{10} alice .*\n[\s\S]*\n<\d+<2 NOOP\r\n\n>\d+>2 OK Completed\r\n\n<\d+<3 LOGOUT\r\n/)
   t.notMatch(text, /testpw/)
   t.same(fs.readdirSync(path.dirname(directory)), ['alice'], 'only where there is a directory')
 })
