@@ -1,4 +1,5 @@
 /** The items of FETCH (RFC 3501 §6.4.5) from their text. Pure. */
+import { type AnnotationRequest, parseAnnotationRequest } from './annotation_arguments.js'
 import type { ArgumentReader } from './argument_reader.js'
 import { type PartialRange, parsePartialRange } from './search_return.js'
 import { astring } from './wire_text.js'
@@ -49,6 +50,8 @@ export interface FetchRequest {
   body: boolean
   bodystructure: boolean
   readonly sections: SectionRequest[]
+  /** message annotations (RFC 5257 §4.3) */
+  readonly annotations: AnnotationRequest[]
   /** only messages changed after this mod-sequence (RFC 7162 §3.1.4.1) */
   changedSince: number | undefined
   /** only so many of the messages (RFC 9394 §3.3) */
@@ -59,6 +62,7 @@ export interface FetchRequest {
 
 const NO_FIELDS: ReadonlySet<string> = new Set()
 const MAX_SECTIONS = 200
+const MAX_ANNOTATIONS = 20
 const MAX_PATH = 200
 
 function whole(label: string, item: SectionItem, marksSeen: boolean): SectionRequest {
@@ -73,6 +77,7 @@ export function parseFetchItems(args: ArgumentReader): FetchRequest {
     body: false,
     bodystructure: false,
     sections: [],
+    annotations: [],
     changedSince: undefined,
     partial: undefined,
     vanished: false,
@@ -80,8 +85,8 @@ export function parseFetchItems(args: ArgumentReader): FetchRequest {
   if (args.peek() === '(') args.list(() => item(args, request))
   else if (!macro(args, request)) item(args, request)
   request.sections.sort((a, b) => place(a) - place(b))
-  const { sections, metadata, envelope, body, bodystructure } = request
-  if (sections.length === 0 && metadata.size === 0 && !envelope && !body && !bodystructure)
+  const { sections, annotations, metadata, envelope, body, bodystructure } = request
+  if (sections.length === 0 && annotations.length === 0 && metadata.size === 0 && !envelope && !body && !bodystructure)
     args.fail('Invalid Fetch attribute')
   if (args.tryChar(' ')) modifiers(args, request)
   return request
@@ -129,6 +134,11 @@ function macro(args: ArgumentReader, request: FetchRequest): boolean {
 function item(args: ArgumentReader, request: FetchRequest): void {
   const name = args.keyword()
   switch (name) {
+    case 'ANNOTATION':
+      args.space()
+      request.annotations.push(parseAnnotationRequest(args))
+      if (request.annotations.length > MAX_ANNOTATIONS) args.fail('Too many annotations in Fetch')
+      break
     case 'ENVELOPE':
       request.envelope = true
       break

@@ -1,5 +1,6 @@
 /** The program of SEARCH (RFC 3501 §6.4.4; RFC 5032, 6203, 7162, 8474, 8514) from its text. Pure. */
 import { decodeCharset, knowsCharset, searchForm } from '../message/search_text.js'
+import { nstring } from './annotation_arguments.js'
 import { type ArgumentReader, MAX_NESTING } from './argument_reader.js'
 import { type Day, parseDay } from './date_time.js'
 import type { SequenceSet } from './sequence_set.js'
@@ -26,6 +27,13 @@ export type SearchKey =
   | { readonly type: 'modseq'; readonly from: number }
   /** objectids (RFC 8474 §5.3) */
   | { readonly type: 'emailid' | 'threadid'; readonly id: string }
+  /** an annotation that holds a value; undefined: has none (RFC 5257 §4.4) */
+  | {
+      readonly type: 'annotation'
+      readonly entry: string
+      readonly attribute: string
+      readonly value: Buffer | undefined
+    }
   /** bytes, both bounds exclusive */
   | { readonly type: 'size'; readonly above: number; readonly below: number }
   | { readonly type: 'header'; readonly name: string; readonly value: string }
@@ -176,6 +184,15 @@ function key(state: State, depth: number): SearchKey {
       const id = args.astring().toString('latin1')
       if (!/^[\w-]{1,255}$/.test(id)) args.fail(`Invalid ${word.toLowerCase()} in Search command`)
       return { type: word === 'EMAILID' ? 'emailid' : 'threadid', id }
+    }
+    case 'ANNOTATION': {
+      args.space()
+      const entry = args.listMailbox().toString('latin1').toLowerCase()
+      args.space()
+      const attribute = args.astring().toString('latin1').toLowerCase()
+      if (!/^value(?:\.priv|\.shared)?$/.test(attribute)) args.fail('Invalid Search criteria')
+      args.space()
+      return { type: 'annotation', entry, attribute, value: nstring(args) }
     }
     case 'FUZZY':
       // texts are compared without case and accents anyway (RFC 6203 §3: how fuzzy is ours to say)

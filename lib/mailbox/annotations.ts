@@ -105,9 +105,10 @@ export async function setServerAnnotations(store: MailStore, changes: readonly A
 }
 
 /**
- * Sets annotations of messages, as many slices as it takes. Messages that are gone, or have these values already, are left alone.
+ * Sets annotations of messages, in as many slices as it takes. Messages that are gone, or have these values already, are left alone.
  * @param uids ascending
- * @returns UIDs whose annotations changed; their records have a new modseq
+ * @param unchangedSince messages with a higher mod-sequence are left alone, too (RFC 7162 §3.1.3)
+ * @returns UIDs whose annotations changed, whose records have a new mod-sequence; and those that had changed since
  * @throws {MailboxGoneError}; {OverQuotaError}
  */
 export async function setMessageAnnotations(
@@ -115,28 +116,35 @@ export async function setMessageAnnotations(
   mailbox: MailboxHeader,
   uids: readonly number[],
   changes: readonly AnnotationChange[],
-): Promise<number[]> {
+  unchangedSince?: number,
+): Promise<{ uids: number[]; modified: number[] }> {
   let grown = 0
   for (const uid of uids) grown += growth(store.messageAnnotations(mailbox.id, uid), changes)
   checkGrowth(store, mailbox, grown)
-  return inSlices(uids, SLICE, (slice) =>
+  const modified: number[] = []
+  const changed = await inSlices(uids, SLICE, (slice) =>
     store.write((txn) => {
       const writer = txn.mustMailbox(mailbox.id)
-      const changed: number[] = []
+      const done: number[] = []
       let modseq: number | undefined
       for (const uid of slice) {
         const record = writer.record(uid)
         if (record === undefined || record.flags & Flag.Expunged) continue
+        if (unchangedSince !== undefined && record.modseq > unchangedSince) {
+          modified.push(uid)
+          continue
+        }
         const before = writer.messageAnnotations(uid)
         if (!differs(before, changes)) continue
         modseq ??= writer.nextModseq()
         writer.update({ ...record, modseq, lastUpdated: now() }, annotationsAfter(before, changes, modseq))
-        changed.push(uid)
+        done.push(uid)
       }
-      if (changed.length > 0) txn.log(syncLogLine('MAILBOX', writer.header.name))
-      return changed
+      if (done.length > 0) txn.log(syncLogLine('MAILBOX', writer.header.name))
+      return done
     }),
   )
+  return { uids: changed, modified }
 }
 
 /** Annotations of a message after changes; pure. @param modseq of those that change */

@@ -3,6 +3,7 @@
  * of text and URLs (RFC 4469). They stream from the socket to the disk; whether one can be taken at all is decided before
  * the client is told to send it.
  */
+import { type AnnotationSetting, parseAnnotationSettings } from '../../lib/imap/annotation_arguments.js'
 import { ArgumentReader, announcedLiteral } from '../../lib/imap/argument_reader.js'
 import { parseDateTime } from '../../lib/imap/date_time.js'
 import { parseImapUrl } from '../../lib/imap/imap_url.js'
@@ -15,6 +16,7 @@ import { Bad, No } from './errors.js'
 import { parseFlags } from './flag_arguments.js'
 import type { Found } from './mailboxes.js'
 import { lookUp } from './mailboxes.js'
+import { annotationChanges } from './message_annotations.js'
 import { bytesOfUrl, openUrl } from './message_url.js'
 import { settableBits } from './rights.js'
 import type { Session } from './session.js'
@@ -130,6 +132,7 @@ export async function receiveMessages(
     do {
       const options = parseOptions(incoming.args)
       found = find()
+      const annotations = annotationChanges(session, found.rights, options.annotations)
       if (messages.length === most) throw new No('[LIMIT] Too many messages in one command')
       const roomFor = (bytes: number) =>
         checkQuota(session.imapd.store, found.header.name, octets + bytes, messages.length + 1)
@@ -139,6 +142,7 @@ export async function receiveMessages(
       messages.push({
         staged,
         ...(uuid === undefined ? {} : { uuid }),
+        annotations,
         flags: options.flags & settableBits(found.rights),
         keywords: found.rights.has('w') ? options.keywords : [],
         ...(options.internaldate === undefined ? {} : { internaldate: options.internaldate }),
@@ -157,6 +161,7 @@ interface Options {
   readonly flags: number
   readonly keywords: string[]
   readonly internaldate: number | undefined
+  readonly annotations: readonly AnnotationSetting[]
 }
 
 /** ` (\Seen) "date" `: everything in front of a message's bytes. */
@@ -172,7 +177,14 @@ function parseOptions(args: ArgumentReader): Options {
     internaldate = parseDateTime(args.astring().toString('latin1')) ?? args.fail('Invalid date-time in Append command')
     args.space()
   }
-  return { ...flags, internaldate }
+  let annotations: readonly AnnotationSetting[] = []
+  if (/^ANNOTATION /i.test(args.bytes.toString('latin1', args.offset, args.offset + 11))) {
+    args.keyword()
+    args.space()
+    annotations = parseAnnotationSettings(args)
+    args.space()
+  }
+  return { ...flags, internaldate, annotations }
 }
 
 async function receiveOne(

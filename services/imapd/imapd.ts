@@ -57,6 +57,7 @@ const ALWAYS = [
 
 /** What works on mailboxes as such. */
 const OF_MAILBOXES = [
+  'ANNOTATE-EXPERIMENT-1',
   'CREATE-SPECIAL-USE',
   'LIST-EXTENDED',
   'LIST-METADATA',

@@ -76,8 +76,8 @@ t.test('annotations of messages', async (t) => {
   ])
   t.same(told(store.messageAnnotations(inbox.id, 2)), ['/comment||appended'])
   const changes = [set('/comment', 'shared'), set('/comment', 'private', 'alice'), set('/comment', 'his', 'bob')]
-  t.same(await setMessageAnnotations(store, inbox, uids, changes), [1, 2])
-  t.same(await setMessageAnnotations(store, inbox, uids, changes), [], 'the same again changes nothing')
+  t.same(await setMessageAnnotations(store, inbox, uids, changes), { uids: [1, 2], modified: [] })
+  t.same((await setMessageAnnotations(store, inbox, uids, changes)).uids, [], 'the same again changes nothing')
   const header = store.mailbox('user.alice')!
   t.equal(header.annotated, 6)
   t.equal(header.annotationOctets, 32)

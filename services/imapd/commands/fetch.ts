@@ -10,8 +10,9 @@ import { enableCondstore } from '../features.js'
 import { changedPositions, tellVanished } from '../fetch/changed_since.js'
 import { needsComputing } from '../fetch/computed.js'
 import { MessageSource } from '../fetch/message_source.js'
-import { metadataWriters } from '../fetch/metadata.js'
+import { metadataWriters, type WriteMetadata } from '../fetch/metadata.js'
 import { type PreparedRequest, writeMessage } from '../fetch/write_message.js'
+import { annotationItem } from '../message_annotations.js'
 import { type Pace, pauseIfLong } from '../pace.js'
 import type { Selected } from '../selected.js'
 
@@ -56,9 +57,14 @@ function prepare(
   const forced = new Set<MetadataItem>([...request.metadata, 'FLAGS'])
   if (session.features.qresync) forced.add('UID')
   if (session.features.condstore) forced.add('MODSEQ')
+  const annotations = request.annotations.map(
+    (each): WriteMetadata =>
+      (selected, row) =>
+        annotationItem(session, selected, row, each),
+  )
   return {
-    plain: { request, metadata: metadataWriters(request.metadata) },
-    marked: { request, metadata: metadataWriters(forced) },
+    plain: { request, metadata: [...metadataWriters(request.metadata), ...annotations] },
+    marked: { request, metadata: [...metadataWriters(forced), ...annotations] },
   }
 }
 

@@ -10,6 +10,8 @@ import { mustFind } from '../mailboxes.js'
 import { Selected } from '../selected.js'
 import type { Session } from '../session.js'
 
+/** Bytes of an annotation's value that are certainly taken (RFC 5257 §4.1). */
+const LONGEST_ANNOTATION = 65536
 /** Rights that let a session change something. */
 const WRITING = 'swite'
 
@@ -126,6 +128,7 @@ async function open(
   reply.untagged(`OK [UIDNEXT ${index.header.lastUid + 1}] Ok`)
   reply.untagged(`OK [HIGHESTMODSEQ ${index.header.highestModseq}] Ok`)
   reply.untagged(`OK [MAILBOXID (${index.header.uniqueid})] Ok`)
+  reply.untagged(`OK [ANNOTATIONS ${LONGEST_ANNOTATION}] Ok`)
   if (resync?.uidvalidity === index.header.uidvalidity) {
     const known = resync.known && resolve(resync.known, 1)
     tellVanished(session, selected, resync.modseq, known, resync.match && firstUnmatched(selected, resync.match))
@@ -137,6 +140,8 @@ async function open(
 function parameter(args: ArgumentReader, found: Arguments): void {
   const name = args.keyword()
   if (name === 'CONDSTORE') found.condstore = true
+  // message annotations are told when they are asked for; there is nothing to switch on (RFC 5257 §4.1)
+  else if (name === 'ANNOTATE') return
   else if (name === 'QRESYNC') found.resync = parseResync(args)
   else args.fail(`Invalid ${args.command} modifier ${name.slice(0, 40)}`)
 }

@@ -1,11 +1,14 @@
 /** STORE and UID STORE (RFC 3501 §6.4.6). */
+import { type AnnotationSetting, parseAnnotationSettings } from '../../../lib/imap/annotation_arguments.js'
 import { formatNumbers, type SequenceSet } from '../../../lib/imap/sequence_set.js'
+import { setMessageAnnotations } from '../../../lib/mailbox/annotations.js'
 import { type FlagChange, storeFlags } from '../../../lib/mailbox/messages.js'
 import { Flag, type MailboxIndex, SYSTEM_FLAGS } from '../../../lib/store/store.js'
 import { type CommandContext, define, SELECTED, selectedOf } from '../command.js'
 import { DENIED, No } from '../errors.js'
 import { enableCondstore } from '../features.js'
 import { parseFlags } from '../flag_arguments.js'
+import { annotationChanges } from '../message_annotations.js'
 import { pauseIfLong } from '../pace.js'
 import { settableBits } from '../rights.js'
 import type { Selected } from '../selected.js'
@@ -15,7 +18,11 @@ interface Arguments {
   set: SequenceSet
   change: FlagChange
   silent: boolean
+  /** message annotations instead of flags (RFC 5257 §4.2) */
+  annotations?: readonly AnnotationSetting[]
 }
+
+const NO_CHANGE: FlagChange = { mode: 'add', flags: 0, keywords: [] }
 
 /**
  * The changes to make: one, or where rights are wanting for replacing all, what may be added and what may be removed.
@@ -87,6 +94,28 @@ function modifiedCode(selected: Selected, modified: readonly number[], uid: bool
   return `[MODIFIED ${formatNumbers(numbers)}] Completed`
 }
 
+/** Sets annotations; who has the mailbox selected hears of it by the messages' flags and mod-sequences, as in Cyrus. */
+async function storeAnnotations(
+  { session, uid }: CommandContext,
+  named: readonly number[],
+  settings: readonly AnnotationSetting[],
+  unchangedSince: number | undefined,
+): Promise<string | undefined> {
+  const selected = session.selected!
+  if (selected.readOnly) throw new No(DENIED)
+  if (unchangedSince !== undefined) enableCondstore(session, 'UNCHANGEDSINCE')
+  const changes = annotationChanges(session, selected.rights, settings)
+  const { modified } = await setMessageAnnotations(session.imapd.store, selected.header, named, changes, unchangedSince)
+  const uids = named.filter((each) => !modified.includes(each))
+  selected.sync(session.reply, { expunges: uid, withUid: uid, silent: new Set(uids) })
+  for (const each of uids) {
+    const row = selected.index.findUid(each)
+    const sequence = selected.sequenceOf(each)
+    if (row >= 0 && sequence > 0) selected.tellMessageFlags(session.reply, row, sequence, uid)
+  }
+  return modified.length === 0 ? undefined : modifiedCode(selected, modified, uid)
+}
+
 export const store = define<Arguments>({
   name: 'STORE',
   states: SELECTED,
@@ -105,6 +134,13 @@ export const store = define<Arguments>({
       })
       args.space()
     }
+    if (/^ANNOTATION(?:\.SILENT)?$/i.test(/^[\w.]*/.exec(args.bytes.toString('latin1', args.offset))![0])) {
+      args.keyword()
+      args.space()
+      const annotations = parseAnnotationSettings(args)
+      args.end()
+      return { set, change: { ...NO_CHANGE, unchangedSince }, silent: false, annotations }
+    }
     const sign = args.tryChar('+') ? 'add' : args.tryChar('-') ? 'remove' : 'replace'
     const word = args.keyword()
     if (word !== 'FLAGS' && word !== 'FLAGS.SILENT') args.fail('Invalid Store attribute')
@@ -114,8 +150,10 @@ export const store = define<Arguments>({
     const change = { mode: sign, flags, keywords, ...(unchangedSince !== undefined && { unchangedSince }) } as const
     return { set, change, silent: word === 'FLAGS.SILENT' }
   },
-  async run(context, { set, change, silent }) {
+  async run(context, { set, change, silent, annotations }) {
     const selected = selectedOf(context)
+    if (annotations)
+      return storeAnnotations(context, selected.uids(set, context.uid), annotations, change.unchangedSince)
     const { session, uid } = context
     const changes = permitted(selected, change)
     if (change.unchangedSince !== undefined) enableCondstore(session, 'UNCHANGEDSINCE')

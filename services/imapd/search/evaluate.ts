@@ -14,6 +14,7 @@ import { type MailboxIndex, NULL_THRID } from '../../../lib/store/store.js'
 import type { MessageSource } from '../fetch/message_source.js'
 import { emailId, savedate } from '../fetch/metadata.js'
 import { systemFlag } from '../flag_text.js'
+import { hasAnnotation } from '../message_annotations.js'
 import type { Selected } from '../selected.js'
 import { textContains } from './text_contains.js'
 
@@ -100,6 +101,8 @@ export function testIndex(
     }
     case 'modseq':
       return index.modseq(row) >= key.from
+    case 'annotation':
+      return hasAnnotation(selected, row, key.entry, key.attribute, key.value)
     case 'emailid':
       return emailId(index, row) === key.id
     case 'threadid':

@@ -6,7 +6,7 @@ function step(line: number, connection: string, command: string): Step {
 }
 
 /** What SELECT and EXAMINE do not tell yet; goes when it does. */
-const SELECTED = 'SELECT tells no URLMECH or ANNOTATIONS'
+const SELECTED = 'SELECT tells no URLMECH'
 
 /** Each command alone, after SELECT of the corpus. @param reasons why a command is answered differently, by command */
 function family(name: string, commands: readonly string[], reasons: Readonly<Record<string, string>> = {}): Script[] {
