@@ -1,4 +1,4 @@
-/** What SORT orders by (RFC 5256 §3, RFC 5957, and Cyrus' MODSEQ and UID) from its text. Pure. */
+/** What SORT orders by (RFC 5256 §3, RFC 5257 §4.6, RFC 5957, and Cyrus' MODSEQ and UID) from its text. Pure. */
 import type { ArgumentReader } from './argument_reader.js'
 
 const KEYS = [
@@ -14,6 +14,7 @@ const KEYS = [
   'MODSEQ',
   'UID',
   'SAVEDATE',
+  'ANNOTATION',
 ] as const
 
 export type SortKey = (typeof KEYS)[number]
@@ -21,6 +22,8 @@ export type SortKey = (typeof KEYS)[number]
 export interface SortCriterion {
   readonly key: SortKey
   readonly reverse: boolean
+  /** of ANNOTATION: whose value of which entry (RFC 5257 §4.6) */
+  readonly annotation?: { readonly entry: string; readonly shared: boolean }
 }
 
 const IS_KEY: ReadonlySet<string> = new Set(KEYS)
@@ -38,8 +41,18 @@ export function parseSortCriteria(args: ArgumentReader): SortCriterion[] {
     if (key === '') args.fail('Missing Sort criteria')
     if (!IS_KEY.has(key)) args.fail(`Invalid Sort criterion ${key.toLowerCase().slice(0, 40)}`)
     if (criteria.length >= MOST) args.fail('Too many Sort criteria')
-    criteria.push({ key: key as SortKey, reverse })
+    criteria.push({ key: key as SortKey, reverse, ...(key === 'ANNOTATION' && { annotation: parseAnnotation(args) }) })
   } while (args.tryChar(' '))
   if (!args.tryChar(')')) args.fail('Missing close parenthesis in Sort')
   return criteria
+}
+
+/** ` /comment value.priv` */
+function parseAnnotation(args: ArgumentReader): { entry: string; shared: boolean } {
+  args.space()
+  const entry = args.astring().toString('latin1').toLowerCase()
+  args.space()
+  const attribute = args.astring().toString('latin1').toLowerCase()
+  if (attribute !== 'value.shared' && attribute !== 'value.priv') args.fail('Invalid Sort criterion annotation')
+  return { entry, shared: attribute === 'value.shared' }
 }

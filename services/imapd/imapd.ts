@@ -64,6 +64,7 @@ const OF_MAILBOXES = [
   'LIST-MYRIGHTS',
   'LIST-STATUS',
   'METADATA',
+  'SCAN',
   'SPECIAL-USE',
   'XLIST',
   'XMOVE',

@@ -74,7 +74,7 @@ export class ListPatterns {
 
 /** How names are told. */
 export interface Answering {
-  readonly word: 'LIST' | 'LSUB' | 'XLIST' | 'SCAN'
+  readonly word: 'LIST' | 'LSUB' | 'XLIST'
   readonly patterns: ListPatterns
   /** first attribute of levels that are no mailboxes; undefined where those are not told */
   readonly missing: string | undefined

@@ -29,6 +29,7 @@ import { namespace } from './commands/namespace.js'
 import { noop } from './commands/noop.js'
 import { rename } from './commands/rename.js'
 import { replace } from './commands/replace.js'
+import { scan } from './commands/scan.js'
 import { search } from './commands/search.js'
 import { examine, select } from './commands/select.js'
 import { deleteacl, setacl } from './commands/setacl.js'
@@ -75,6 +76,7 @@ const COMMANDS = new Map<string, Command>(
     noop,
     rename,
     replace,
+    scan,
     search,
     select,
     setacl,

@@ -164,3 +164,31 @@ t.test('metadata of the server, and the notices it stands for', async (t) => {
     C< 1 OK …
   `)
 })
+
+t.test('SCAN finds mailboxes by what is in them', async (t) => {
+  const { conversation } = await fixture(t)
+  await conversation.play(`${LOGIN}
+    A> 1 CREATE INBOX.a
+    A< 1 OK …
+    A> 2 CREATE INBOX.b
+    A< 2 OK …
+    A> 3 APPEND INBOX.a {26+}\\r\\nSubject: Lunch\\r\\n\\r\\nSushi!\\r\\n
+    A< 3 OK …
+    A> 4 APPEND INBOX.b {17+}\\r\\nSubject: x\\r\\n\\r\\nx\\r\\n
+    A< 4 OK …
+    A> 5 SCAN "" * "sushi"
+    A< * LIST (\\HasNoChildren) "." INBOX.a
+    A< 5 OK Completed
+    A> 6 SCAN "" INBOX.% "subject"
+    A< * LIST (\\HasNoChildren) "." INBOX.a
+    A< * LIST (\\HasNoChildren) "." INBOX.b
+    A< 6 OK Completed
+    A> 7 SCAN "" * "pizza"
+    A< 7 OK Completed
+    A> 8 SCAN "" *
+    A< 8 BAD Missing required argument to Scan at column …
+    A> 9 STATUS INBOX.a (RECENT)
+    A< * STATUS INBOX.a (RECENT 1)
+    A< 9 OK Completed
+  `)
+})

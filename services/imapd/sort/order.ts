@@ -1,5 +1,6 @@
 /** Messages in the order that SORT's criteria ask for (RFC 5256 §3). */
 import type { SortCriterion, SortKey } from '../../../lib/imap/sort_criteria.js'
+import { annotationValue } from '../../../lib/mailbox/annotations.js'
 import { savedate } from '../fetch/metadata.js'
 import { pauseIfLong } from '../pace.js'
 import type { Selected } from '../selected.js'
@@ -58,7 +59,13 @@ async function sortedInSlices(
 }
 
 /** The value of each message by which one criterion compares. */
-function valuesOf(key: SortKey, { index, view }: Selected, facts: Facts, positions: readonly number[]): Value[] {
+function valuesOf(
+  { key, annotation }: SortCriterion,
+  selected: Selected,
+  facts: Facts,
+  positions: readonly number[],
+): Value[] {
+  const { index, view } = selected
   const rowOf = (position: number): number => index.findUid(view[position]!)
   const of = (read: (row: number) => number): Value[] => positions.map((position) => read(rowOf(position)))
   switch (key) {
@@ -70,6 +77,8 @@ function valuesOf(key: SortKey, { index, view }: Selected, facts: Facts, positio
       return of((row) => index.modseq(row))
     case 'SAVEDATE':
       return of((row) => savedate(index, row))
+    case 'ANNOTATION':
+      return positions.map((position) => annotationText(selected, view[position]!, annotation!))
     case 'UID':
       return positions.map((position) => view[position]!)
     case 'DATE':
@@ -83,6 +92,17 @@ function valuesOf(key: SortKey, { index, view }: Selected, facts: Facts, positio
   }
 }
 
+/** An annotation's value, byte by byte; '' for none, which comes first. */
+function annotationText(
+  { index, store, userid }: Selected,
+  uid: number,
+  { entry, shared }: NonNullable<SortCriterion['annotation']>,
+): string {
+  if (index.header.annotated === 0) return ''
+  const stored = store.messageAnnotations(index.header.id, uid)
+  return annotationValue(stored, entry, shared ? '' : userid)?.toString('latin1') ?? ''
+}
+
 /** @param positions ascending  @returns them in the order asked for; what is equal stays in the mailbox's order */
 export async function sortPositions(
   session: Session,
@@ -92,9 +112,9 @@ export async function sortPositions(
 ): Promise<number[]> {
   const needed = [...new Set(criteria.flatMap(({ key }) => NEEDS[key] ?? []))]
   const facts = needed.length === 0 ? {} : await factsOf(session, selected, positions, needed)
-  const columns = criteria.map(({ key, reverse }) => ({
-    values: valuesOf(key, selected, facts, positions),
-    sign: reverse ? -1 : 1,
+  const columns = criteria.map((criterion) => ({
+    values: valuesOf(criterion, selected, facts, positions),
+    sign: criterion.reverse ? -1 : 1,
   }))
   const order = await sortedInSlices(session, positions.length, (a, b) => {
     for (const { values, sign } of columns) {
