@@ -32,6 +32,7 @@ const LONGEST = 8192
 export function parseImapUrl(text: string): ImapUrl | undefined {
   if (text.length > LONGEST || /[^\x21-\x7e ]/.test(text)) return undefined
   const absolute = /^imap:\/\/(?:([^/@]*)@)?([^/@]+)(?=\/)/i.exec(text)
+  if (!absolute && /^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return undefined
   const path = text.slice(absolute?.[0].length ?? 0)
   const match =
     /^(?:\/?(?![;/])((?:(?!;|\/;).)+?)(?:;UIDVALIDITY=(\d{1,10}))?\/)?\/?;UID=(\d{1,10})(?:\/;SECTION=((?:(?!\/;|;EXPIRE|;URLAUTH).)+))?(?:\/;PARTIAL=(\d{1,10})(?:\.(\d{1,10}))?)?((?:;EXPIRE=([^;]+))?;URLAUTH=([^:;]+)(?::(\w+)(?::([0-9a-f]+))?)?)?$/i.exec(

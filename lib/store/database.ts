@@ -76,6 +76,8 @@ export interface Tables {
   /** [userid, nameKey] */
   subscriptions: Table<number, [userid: string, name: string]>
   quotas: Table<QuotaRoot, string>
+  /** secrets of URLAUTH */
+  urlKeys: Table<Buffer, [userid: string, uniqueid: string]>
   /** [mailbox id (0 server), entry, userid] */
   annotations: Table<AnnotationValue, [id: number, entry: string, userid: string]>
   messageAnnotations: Table<AnnotationValue, [id: number, uid: number, entry: string, userid: string]>
@@ -145,6 +147,7 @@ function openEnvironment(directory: string, mapSize: number): { env: RootDatabas
     seen: table('seen'),
     subscriptions: table('subscriptions'),
     quotas: table('quotas'),
+    urlKeys: table('urlKeys', { encoding: 'binary' }),
     annotations: table('annotations'),
     messageAnnotations: table('messageAnnotations'),
     intents: table('intents'),

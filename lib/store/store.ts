@@ -316,6 +316,11 @@ export class MailStore {
       yield nameOfKey(key[1])
   }
 
+  /** A user's secret for URLs of a mailbox (lib/mailbox/url_keys.ts). */
+  urlKey(userid: string, uniqueid: string): Buffer | undefined {
+    return this.#database.tables.urlKeys.get([userid, uniqueid])
+  }
+
   quota(root: string): QuotaRoot | undefined {
     return this.#database.tables.quotas.get(nameKey(root))
   }

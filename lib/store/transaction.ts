@@ -257,6 +257,20 @@ export class StoreTransaction {
     return true
   }
 
+  urlKey(userid: string, uniqueid: string): Buffer | undefined {
+    return this.tables.urlKeys.get([userid, uniqueid])
+  }
+
+  setUrlKey(userid: string, uniqueid: string, key: Buffer | undefined): void {
+    if (key === undefined) this.tables.urlKeys.remove([userid, uniqueid])
+    else this.tables.urlKeys.put([userid, uniqueid], key)
+  }
+
+  removeUrlKeys(userid: string): void {
+    const range = { start: [userid, ''] as [string, string], end: [userid, '\uffff'] as [string, string] }
+    for (const key of [...this.tables.urlKeys.getKeys(range)]) this.tables.urlKeys.remove(key)
+  }
+
   quota(root: string): QuotaRoot | undefined {
     return this.tables.quotas.get(nameKey(root))
   }

@@ -47,6 +47,8 @@ const ALWAYS = [
   'THREAD=REFERENCES',
   'UIDPLUS',
   'UNSELECT',
+  'URLAUTH',
+  'URLAUTH=BINARY',
   'WITHIN',
   'DIGEST=SHA1',
   'SORT=MODSEQ',
@@ -74,6 +76,8 @@ const OF_MAILBOXES = [
 const QUOTAS = QUOTA_RESOURCES.map((resource) => `X-QUOTA=${resource}`)
 
 export class Imapd {
+  /** of this server, as URLs name it */
+  readonly name: string
   /** What follows the capabilities in the greeting. */
   readonly greeting: string
   /** bytes of a literal that is no message */
@@ -94,8 +98,8 @@ export class Imapd {
     /** the entry's name in cyrus.conf */
     readonly service = 'imap',
   ) {
-    const name = config.string('servername') || hostname()
-    this.greeting = `${name} Cyrus-compatible cyrus-ts IMAP ${VERSION} server ready`
+    this.name = config.string('servername') || hostname()
+    this.greeting = `${this.name} Cyrus-compatible cyrus-ts IMAP ${VERSION} server ready`
     this.maxLiteral = config.size('maxliteral')
     this.maxMessage = config.size('maxmessagesize') || 4294967295
     this.idleSeconds = Math.max(config.duration('timeout'), 30 * 60)

@@ -13,6 +13,7 @@ import { deleteCommand } from './commands/delete.js'
 import { enable } from './commands/enable.js'
 import { expunge } from './commands/expunge.js'
 import { fetch } from './commands/fetch.js'
+import { genurlauth, resetkey } from './commands/genurlauth.js'
 import { getacl } from './commands/getacl.js'
 import { getmetadata } from './commands/getmetadata.js'
 import { getquota, getquotaroot } from './commands/getquota.js'
@@ -42,6 +43,7 @@ import { store } from './commands/store.js'
 import { subscribe, unsubscribe } from './commands/subscribe.js'
 import { thread } from './commands/thread.js'
 import { unselect } from './commands/unselect.js'
+import { urlfetch } from './commands/urlfetch.js'
 
 const COMMANDS = new Map<string, Command>(
   [
@@ -59,6 +61,7 @@ const COMMANDS = new Map<string, Command>(
     examine,
     expunge,
     fetch,
+    genurlauth,
     getacl,
     getmetadata,
     getquota,
@@ -77,6 +80,7 @@ const COMMANDS = new Map<string, Command>(
     rename,
     replace,
     scan,
+    resetkey,
     search,
     select,
     setacl,
@@ -90,6 +94,7 @@ const COMMANDS = new Map<string, Command>(
     thread,
     unselect,
     unsubscribe,
+    urlfetch,
     xlist,
     xmove,
   ].map((command) => [command.name, command] as const),

@@ -128,6 +128,7 @@ async function open(
   reply.untagged(`OK [UIDNEXT ${index.header.lastUid + 1}] Ok`)
   reply.untagged(`OK [HIGHESTMODSEQ ${index.header.highestModseq}] Ok`)
   reply.untagged(`OK [MAILBOXID (${index.header.uniqueid})] Ok`)
+  reply.untagged('OK [URLMECH INTERNAL] Ok')
   reply.untagged(`OK [ANNOTATIONS ${LONGEST_ANNOTATION}] Ok`)
   if (resync?.uidvalidity === index.header.uidvalidity) {
     const known = resync.known && resolve(resync.known, 1)
