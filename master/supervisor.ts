@@ -155,6 +155,16 @@ export class Supervisor {
     })
   }
 
+  /**
+   * Stops listening. The poller must look anew: another socket may get the descriptor's number, and a poll(2) that has begun waits for the old one
+   * (also when it believes to see the new one).
+   */
+  #closeSocket(service: ServiceSocket, everywhere: boolean): void {
+    service.closeSocket(everywhere)
+    this.#watched = new Set()
+    this.#poller.wake()
+  }
+
   #addDaemon(entry: DaemonEntry): void {
     const daemon = new ServiceSocket(entry, 0, 'daemon', undefined, undefined, performance.now())
     if (entry.wait) this.#waitDaemons.push(daemon)
@@ -173,6 +183,7 @@ export class Supervisor {
         readable = []
         await new Promise((resolve) => setTimeout(resolve, HOLD_BACK))
       }
+      if (!this.#running) return
       for (const fd of readable) {
         const service = this.#services.find((candidate) => candidate.fd === fd)
         if (service !== undefined && wantsConnections(service) && this.#mayFork(service)) {
@@ -375,7 +386,7 @@ export class Supervisor {
       const text = `too many failures for service ${label}, disabling until next SIGHUP`
       this.#log.error(`ERROR: ${text}: ${what}; ${advice}, then \`kill -HUP ${process.pid}\``)
       service.enabled = false
-      service.closeSocket(false)
+      this.#closeSocket(service, false)
     }
   }
 
@@ -441,7 +452,7 @@ export class Supervisor {
     for (const service of plan.dropped) {
       service.enabled = false
       service.dropped = true
-      service.closeSocket(true)
+      this.#closeSocket(service, true)
     }
     for (const entry of plan.newServices) this.#services.push(...(await this.#openService(entry, false)))
     for (const entry of plan.newDaemons) this.#addDaemon(entry)
