@@ -174,6 +174,11 @@ export class Namespace {
     return domainPrefix(domain === this.#defaultDomain ? '' : domain) + this.#inward(external.slice(0, at))
   }
 
+  /** Internal name of what stands below INBOX for this client: INBOX itself, or with the alternative namespace a folder of its name. */
+  get belowInbox(): string {
+    return this.#alternative ? `${this.#inbox}.INBOX` : this.#inbox
+  }
+
   /** Whether a name is of the client's own domain; those of others are not for users to see. */
   isOwnDomain(internal: string): boolean {
     return splitDomain(internal)[0] === this.#domain

@@ -65,11 +65,16 @@ export function parseStatusItems(args: ArgumentReader): ReadonlySet<string> {
   return new Set(items)
 }
 
-/** Answers for one mailbox, which the user may read. */
-export function tellStatus(session: Session, header: MailboxHeader, items: ReadonlySet<string>): void {
+/** Answers for one mailbox, which the user may read. @param name as the client calls it */
+export function tellStatus(
+  session: Session,
+  header: MailboxHeader,
+  items: ReadonlySet<string>,
+  name = session.namespace!.toExternal(header.name),
+): void {
   if (items.has('HIGHESTMODSEQ')) enableCondstore(session, 'STATUS')
   const answers = Object.entries(ITEMS)
     .filter(([item]) => items.has(item))
     .map(([item, count]) => `${item} ${count(session.imapd.store, header, session.user!)}`)
-  session.reply.untagged(`STATUS ${astring(session.namespace!.toExternal(header.name))} (${answers.join(' ')})`)
+  session.reply.untagged(`STATUS ${astring(name)} (${answers.join(' ')})`)
 }

@@ -111,7 +111,19 @@ export async function* visibleMailboxes(
       if (found) yield found
     }
   }
-  if (level === '' || isWithin(level, own) || isWithin(own, level)) yield* list(pages(session, own, undefined))
+  if (level === '' || isWithin(level, own) || isWithin(own, level)) {
+    const below = namespace.belowInbox
+    if (below === own) {
+      yield* list(pages(session, own, undefined))
+    } else {
+      // what is below INBOX for the client stands deeper in the store, and comes right behind it
+      const inbox = store.mailbox(own)
+      const found = inbox && shown(inbox.id)
+      if (found) yield found
+      yield* list(pages(session, below, undefined), (name) => name !== below)
+      yield* list(pages(session, own, undefined, without([below], domainOf(session.user!))), (name) => name !== own)
+    }
+  }
   const isPersonalPrefix = prefix === 'INBOX' || (personalPrefix !== '' && prefix.startsWith(personalPrefix))
   if (isPersonalPrefix || isWithin(level, own)) return
   // for the client names of users stand before all others, and deleted ones at the end

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { needsCyrus } from '../lab/needs.js'
 import { ROOT } from '../lab/software.js'
-import { allScripts, report, SideBySide } from './differential/compare.js'
+import { allScripts, isFor, NAMESPACES, report, SideBySide } from './differential/compare.js'
 import { ModseqOrder, modseqsOf, normalize } from './differential/normalize.js'
 import { parseScripts } from './differential/script.js'
 
@@ -38,18 +38,24 @@ t.test('what is compared', async (t) => {
 
 t.test('ours and Cyrus answer alike', async (t) => {
   if (!needsCyrus(t)) return
-  const both = await SideBySide.start()
-  t.teardown(() => both.close())
-  const scripts = allScripts()
+  const all = allScripts()
   let exchanges = 0
-  const player = async (): Promise<void> => {
-    for (let script = scripts.shift(); script; script = scripts.shift()) {
-      const text = report(await both.compare(script))
-      if (text === '') t.pass(`${script.file}: ${script.name}`)
-      else t.fail(text)
-      exchanges += script.steps.length
+  for (const namespace of NAMESPACES) {
+    const scripts = all.filter((script) => isFor(script, namespace))
+    const both = await SideBySide.start(namespace)
+    try {
+      const player = async (): Promise<void> => {
+        for (let script = scripts.shift(); script; script = scripts.shift()) {
+          const text = report(await both.compare(script))
+          if (text === '') t.pass(`${script.file}: ${script.name}`)
+          else t.fail(text)
+          exchanges += script.steps.length
+        }
+      }
+      await Promise.all(Array.from({ length: TOGETHER }, player))
+    } finally {
+      await both.close()
     }
   }
-  await Promise.all(Array.from({ length: TOGETHER }, player))
   t.comment(`${exchanges} exchanges`)
 })

@@ -66,7 +66,7 @@ t.test('two users of one name in two domains', async (t) => {
     A> 3 STATUS user/alice@dom.test (MESSAGES)
     A< 3 NO [NONEXISTENT] Mailbox does not exist
     A> 4 STATUS user/alice (MESSAGES)
-    A< * STATUS INBOX (MESSAGES 0)
+    A< * STATUS user/alice (MESSAGES 0)
     A< 4 OK Completed
     A> 5 SUBSCRIBE INBOX/a.b
     A< 5 OK Completed

@@ -157,7 +157,7 @@ async function answer(session: Session, asked: ListArguments): Promise<undefined
       ...(name.subscribed ? ['\\Subscribed'] : []),
       ...(showsUses ? useAttributes(session, name) : []),
     ],
-    hasChildren: childrenOf(session, separator, selecting),
+    hasChildren: childrenOf(session, selecting),
     extended: ({ internal }) => (choice?.childinfo.has(internal) ? ' (CHILDINFO ("SUBSCRIBED"))' : ''),
     after: (name) => tellMore(session, asked, name),
   })
@@ -165,14 +165,12 @@ async function answer(session: Session, asked: ListArguments): Promise<undefined
 }
 
 /** @param selecting names that come next are not all there are */
-function childrenOf(session: Session, separator: string, selecting: boolean) {
+function childrenOf(session: Session, selecting: boolean) {
   const inbox = inboxOf(session.user!)
   return (name: ListedName, next: ListedName | undefined): boolean => {
     // by internal names: a domain that is shown stands behind what is below
     if (!selecting && name.internal !== inbox) return next !== undefined && isWithin(next.internal, name.internal)
-    // with the alternative namespace what is below INBOX for the client is not what is below it in the store
-    const below =
-      name.internal === inbox ? session.namespace!.toInternal(`INBOX${separator}x`).slice(0, -2) : name.internal
+    const below = name.internal === inbox ? session.namespace!.belowInbox : name.internal
     return hasVisibleChild(session, below)
   }
 }
@@ -213,7 +211,7 @@ export const xlist = define<{ reference: string; pattern: string }>({
       patterns,
       missing: '\\Noselect',
       attributes: (name) => [...(name.internal === inbox ? ['\\Inbox'] : []), ...useAttributes(session, name)],
-      hasChildren: childrenOf(session, separator, false),
+      hasChildren: childrenOf(session, false),
     })
     return undefined
   },

@@ -16,7 +16,7 @@ export const status = define<{ name: string; items: ReadonlySet<string> }>({
     return { name, items }
   },
   async run({ session }, { name, items }) {
-    tellStatus(session, mustFind(session, name, 'r').header, items)
+    tellStatus(session, mustFind(session, name, 'r').header, items, name)
     return undefined
   },
 })

@@ -43,8 +43,9 @@ export class SideBySide {
     readonly cyrus: Player,
   ) {}
 
-  static async start(): Promise<SideBySide> {
-    const lab = await Lab.start('side_by_side.ini')
+  /** @param namespace 'alt': altnamespace and unixhierarchysep, as by default; 'dots': neither; '': unixhierarchysep alone */
+  static async start(namespace = ''): Promise<SideBySide> {
+    const lab = await Lab.start(`side_by_side${namespace === '' ? '' : `_${namespace}`}.ini`)
     return new SideBySide(lab, new Player(lab.instance('ours')), new Player(lab.instance('cyrus')))
   }
 
@@ -76,6 +77,14 @@ export class SideBySide {
   }
 }
 
+/** The namespaces under which conversations are played, as options after their names. */
+export const NAMESPACES = ['', 'alt', 'dots'] as const
+
+/** Whether a conversation is one for a namespace. */
+export function isFor({ options }: Script, namespace: string): boolean {
+  return namespace === '' ? !NAMESPACES.some((each) => options.has(each)) : options.has(namespace)
+}
+
 /** What differs, to be read. */
 export function report({ script, differences, settled }: Outcome): string {
   const show = (answers: Answers) => answers.map((answer) => `      ${JSON.stringify(answer)}`).join('\n')
@@ -94,23 +103,27 @@ if (program?.endsWith('/differential/compare.js')) {
   const paths = files.filter((file) => file !== '-v')
   const scripts =
     paths.length > 0 ? paths.flatMap((file) => parseScripts(readFileSync(file, 'utf8'), file)) : allScripts()
-  const both = await SideBySide.start()
   let wrong = 0
-  try {
-    for (const script of scripts) {
-      const outcome = await both.compare(script)
-      if (verbose)
-        script.steps.forEach((step, at) => {
-          process.stdout.write(`${step.connection} ${step.command}\n`)
-          for (const line of outcome.raw.ours[at]!) process.stdout.write(`   O ${line}\n`)
-          for (const line of outcome.raw.cyrus[at]!) process.stdout.write(`   C ${line}\n`)
-        })
-      const text = report(outcome)
-      if (text !== '') process.stdout.write(`${text}\n`)
-      wrong += text === '' ? 0 : 1
+  for (const namespace of NAMESPACES) {
+    const own = scripts.filter((script) => isFor(script, namespace))
+    if (own.length === 0) continue
+    const both = await SideBySide.start(namespace)
+    try {
+      for (const script of own) {
+        const outcome = await both.compare(script)
+        if (verbose)
+          script.steps.forEach((step, at) => {
+            process.stdout.write(`${step.connection} ${step.command}\n`)
+            for (const line of outcome.raw.ours[at]!) process.stdout.write(`   O ${line}\n`)
+            for (const line of outcome.raw.cyrus[at]!) process.stdout.write(`   C ${line}\n`)
+          })
+        const text = report(outcome)
+        if (text !== '') process.stdout.write(`${text}\n`)
+        wrong += text === '' ? 0 : 1
+      }
+    } finally {
+      await both.close()
     }
-  } finally {
-    await both.close()
   }
   process.stdout.write(`${scripts.length} conversations, ${wrong} differ\n`)
 }
