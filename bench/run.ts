@@ -1,18 +1,27 @@
 /**
  * `make bench`: the same measurements on ours and on the real Cyrus, one after the other in one run on one machine, with the ratio.
- * Without a real Cyrus only ours is measured. BENCH_ARGS="--quick" takes smaller numbers; "--only ours" or "--only cyrus" one side.
+ * Without a real Cyrus only ours is measured. BENCH_ARGS="--quick" takes smaller numbers; "--only ours" or "--only cyrus" one side; "--master"
+ * measures master alone.
  */
 import { parseArgs } from 'node:util'
 import { Lab } from '../test/lab/lab.js'
 import { whyNoCyrus } from '../test/lab/software.js'
+import { masterFigures } from './master_rows.js'
 import { type Figures, firstSync, idleMemory, lmtpRate, rollingLag } from './rows.js'
 
-const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } } })
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    master: { type: 'boolean', default: false },
+  },
+})
 const scale = values.quick ? 0.1 : 1
 const users = ['bench', ...Array.from({ length: 7 }, (_, n) => `bench${n + 2}`)]
 
 async function measure(topology: string): Promise<Figures> {
-  const figures: Figures = {}
+  const figures: Figures = await masterFigures(topology.startsWith('cyrus') ? 'cyrus' : 'ours')
+  if (values.master) return figures
   const alone = await Lab.start(topology, { users, rolling: false })
   try {
     await alone.createUsers()
