@@ -41,6 +41,10 @@ export type SearchKey =
 
 export interface SearchProgram {
   readonly key: SearchKey
+  /** whether a character set was named */
+  readonly namesCharset: boolean
+  /** whether message sequence numbers are among its keys */
+  readonly usesSequences: boolean
   /** whether MODSEQ is among its keys */
   readonly usesModseq: boolean
 }
@@ -58,6 +62,7 @@ interface State {
   readonly now: number
   left: number
   usesModseq: boolean
+  usesSequences: boolean
 }
 
 /**
@@ -65,13 +70,12 @@ interface State {
  * @throws {ImapSyntaxError} or {UnknownCharsetError}
  */
 export function parseSearch(args: ArgumentReader, now: number): SearchProgram {
-  let charset = 'us-ascii'
-  if (/^charset /i.test(args.bytes.toString('latin1', args.offset, args.offset + 8))) {
-    args.keyword()
-    args.space()
-    charset = args.astring().toString('latin1')
-    args.space()
-  }
+  if (!/^charset /i.test(args.bytes.toString('latin1', args.offset, args.offset + 8)))
+    return { ...parseSearchIn(args, 'us-ascii', now), namesCharset: false }
+  args.keyword()
+  args.space()
+  const charset = args.astring().toString('latin1')
+  args.space()
   return parseSearchIn(args, charset, now)
 }
 
@@ -79,10 +83,10 @@ export function parseSearch(args: ArgumentReader, now: number): SearchProgram {
 export function parseSearchIn(args: ArgumentReader, name: string, now: number): SearchProgram {
   const charset = name.toLowerCase()
   if (!knowsCharset(charset)) throw new UnknownCharsetError(`Unrecognized character set ${charset.slice(0, 40)}`)
-  const state: State = { args, charset, now, left: MAX_KEYS, usesModseq: false }
+  const state: State = { args, charset, now, left: MAX_KEYS, usesModseq: false, usesSequences: false }
   const keys = [key(state, 0)]
   while (args.tryChar(' ')) keys.push(key(state, 0))
-  return { key: all(keys), usesModseq: state.usesModseq }
+  return { key: all(keys), usesModseq: state.usesModseq, usesSequences: state.usesSequences, namesCharset: true }
 }
 
 function all(keys: SearchKey[]): SearchKey {
@@ -124,6 +128,7 @@ function key(state: State, depth: number): SearchKey {
     if (!args.tryChar(')')) args.fail('Missing required close paren in Search command')
     return all(keys)
   }
+  if (/[\d*]/.test(args.peek())) state.usesSequences = true
   if (/[\d*$]/.test(args.peek())) return { type: 'sequence', set: args.sequenceSet() }
   const start = args.offset
   const word = args.keyword()

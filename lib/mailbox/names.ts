@@ -6,7 +6,7 @@
  */
 import type { Config } from '../config/config.js'
 import { hasVirtualDomains } from '../config/virtual_domains.js'
-import { decodeMailboxUtf7 } from '../imap/mailbox_utf7.js'
+import { decodeMailboxUtf7, encodeMailboxUtf7 } from '../imap/mailbox_utf7.js'
 
 /** Longest internal name, bytes, as in Cyrus. */
 export const MAX_NAME = 490
@@ -115,9 +115,27 @@ export function nameProblem(name: string): string | undefined {
   return undefined
 }
 
+/** Modified UTF-7 of a name in UTF-8; what is no UTF-8, or not composed (NFC, RFC 9051 §5.1), stays, and is no good name. */
+function fromUtf8(external: string): string {
+  const text = Buffer.from(external, 'latin1').toString('utf8')
+  return text.includes('\ufffd') || text !== text.normalize('NFC') ? external : encodeMailboxUtf7(text)
+}
+
+/** UTF-8, one character a byte; a name that is no modified UTF-7 stays as it is. */
+function toUtf8(name: string): string {
+  if (!name.includes('&')) return name
+  try {
+    return Buffer.from(decodeMailboxUtf7(name)).toString('latin1')
+  } catch {
+    return name
+  }
+}
+
 /** One client's view of names. */
 export class Namespace {
   readonly separator: '/' | '.'
+  /** External names are UTF-8, one character a byte, and not modified UTF-7 (RFC 6855 §3, RFC 9051 §5.1). */
+  utf8 = false
   readonly #alternative: boolean
   readonly #inbox: string
   /** of the names that this client means when it gives none */
@@ -149,6 +167,10 @@ export class Namespace {
 
   /** Internal name of what a client wrote. Any text gives some name; whether it may exist is nameProblem's matter. */
   toInternal(external: string): string {
+    return this.#toInternal(this.utf8 ? fromUtf8(external) : external)
+  }
+
+  #toInternal(external: string): string {
     const { separator } = this
     if (/^inbox$/i.test(external)) return this.#inbox
     const below = external.slice(6)
@@ -186,6 +208,11 @@ export class Namespace {
 
   /** What a client sees for an internal name. */
   toExternal(internal: string): string {
+    const name = this.#toExternal(internal)
+    return this.utf8 ? toUtf8(name) : name
+  }
+
+  #toExternal(internal: string): string {
     if (internal === this.#inbox) return 'INBOX'
     if (internal.startsWith(`${this.#inbox}.`)) {
       return `${this.personalPrefix}${this.#outward(internal.slice(this.#inbox.length + 1))}`

@@ -195,8 +195,12 @@ async function receiveOne(
   const { args, session } = incoming
   const { store, maxMessage } = session.imapd
   const binary = args.tryChar('~')
-  const literal = args.literalAnnouncement()
-  const isCatenate = !literal && !binary && args.keyword() === 'CATENATE'
+  let literal = args.literalAnnouncement()
+  const word = literal || binary ? '' : args.keyword()
+  const isCatenate = word === 'CATENATE'
+  // 8-bit headers, which are kept as they are anyway (RFC 6855 §4)
+  const isUtf8 = word === 'UTF8' && args.tryChar(' ') && args.tryChar('(') && args.tryChar('~')
+  if (isUtf8) literal = args.literalAnnouncement()
   if (!literal && !isCatenate)
     args.fail('Missing required argument to Append command', 'the message must be a literal, or CATENATE')
   const receiving = new Receiving(store.stage(header.partition), maxMessage, binary)
@@ -206,6 +210,7 @@ async function receiveOne(
       receiving.mustFit(literal.size)
       roomFor(literal.size)
       await incoming.literal(literal, receiving.take)
+      if (isUtf8 && !incoming.args.tryChar(')')) incoming.args.fail('Missing close parenthesis in Append command')
     } else {
       await catenate(incoming, receiving, roomFor)
     }

@@ -1,4 +1,6 @@
 /** What a client has switched on (ENABLE, RFC 5161, or a command that implies it), and how that changes what it is told. */
+import type { SearchProgram } from '../../lib/imap/search_keys.js'
+import { Bad } from './errors.js'
 import type { Session } from './session.js'
 
 /** A conversation's switches; none is ever switched off again. */
@@ -7,6 +9,18 @@ export class Features {
   condstore = false
   /** Expunged messages are told as VANISHED, and FETCH answers carry the UID (RFC 7162 §3.2). */
   qresync = false
+  /** The client speaks IMAP4rev2 (RFC 9051): there is no \Recent, SEARCH is answered with ESEARCH, names are UTF-8. */
+  imap4rev2 = false
+  /** Names are UTF-8, and SEARCH names no character set (RFC 6855). */
+  utf8 = false
+  /** Messages have no sequence numbers (RFC 9586). */
+  uidOnly = false
+}
+
+/** From now on mailbox names are UTF-8 on the wire. */
+function enableUtf8(session: Session): void {
+  session.features.utf8 = true
+  session.namespace!.utf8 = true
 }
 
 /** Names of ENABLE that do something, in the order in which they are confirmed. */
@@ -21,6 +35,22 @@ const ENABLES: readonly (readonly [name: string, isOn: (features: Features) => b
         session.features.qresync = true
       },
     ],
+    ['UTF8=ACCEPT', ({ utf8 }) => utf8, enableUtf8],
+    [
+      'IMAP4REV2',
+      ({ imap4rev2 }) => imap4rev2,
+      (session) => {
+        session.features.imap4rev2 = true
+        session.namespace!.utf8 = true
+      },
+    ],
+    [
+      'UIDONLY',
+      ({ uidOnly }) => uidOnly,
+      (session) => {
+        session.features.uidOnly = true
+      },
+    ],
   ]
 
 /** Switches on what is known of the names. @param names upper case  @returns those that were off before */
@@ -28,7 +58,7 @@ export function enable(session: Session, names: readonly string[]): string[] {
   const off = ENABLES.filter(([, isOn]) => !isOn(session.features))
   for (const [name, , switchOn] of off) if (names.includes(name)) switchOn(session)
   // QRESYNC brings CONDSTORE with it
-  return off.filter(([, isOn]) => isOn(session.features)).map(([name]) => name)
+  return off.filter(([, isOn]) => isOn(session.features)).map(([name]) => (name === 'IMAP4REV2' ? 'IMAP4rev2' : name))
 }
 
 /** The client has shown that it knows mod-sequences. It is told where it starts from. @param by what showed it */
@@ -37,4 +67,9 @@ export function enableCondstore(session: Session, by: string): void {
   session.features.condstore = true
   if (session.selected)
     session.reply.untagged(`OK [HIGHESTMODSEQ ${session.selected.highestModseq}] CONDSTORE enabled by ${by}`)
+}
+
+/** A search program must not count messages for a client that has given up sequence numbers (RFC 9586 §3.1). @throws {Bad} */
+export function mustFit({ uidOnly }: Features, { usesSequences }: Pick<SearchProgram, 'usesSequences'>): void {
+  if (uidOnly && usesSequences) throw new Bad('[UIDREQUIRED] Sequence numbers are not used with UIDONLY')
 }

@@ -14,7 +14,7 @@ import type { Session } from './session.js'
 export const VERSION = '0.1.0'
 
 /** Before login: what a client needs to log in. */
-const FIRST = ['IMAP4rev1', 'LITERAL+', 'ID', 'ENABLE']
+const FIRST = ['IMAP4rev1', 'IMAP4rev2', 'LITERAL+', 'ID', 'ENABLE']
 /** What works once logged in, and nothing that does not. */
 const ALWAYS = [
   ...FIRST,
@@ -45,10 +45,12 @@ const ALWAYS = [
   'STATUS=SIZE',
   'THREAD=ORDEREDSUBJECT',
   'THREAD=REFERENCES',
+  'UIDONLY',
   'UIDPLUS',
   'UNSELECT',
   'URLAUTH',
   'URLAUTH=BINARY',
+  'UTF8=ACCEPT',
   'WITHIN',
   'DIGEST=SHA1',
   'SORT=MODSEQ',

@@ -91,7 +91,7 @@ export class Selected {
   }
 
   isRecent(uid: number): boolean {
-    return this.#recent.length > 0 && includes(this.#recent, uid)
+    return this.#recent.length > 0 && !this.features.imap4rev2 && includes(this.#recent, uid)
   }
 
   /** @returns 0 when the view has no such UID */
@@ -240,7 +240,7 @@ export class Selected {
     if (now === this.view) return
     const { gone, kept } = expungedBetween(this.view, now)
     if (gone.length === 0) return
-    if (this.features.qresync)
+    if (this.features.qresync || this.features.uidOnly)
       reply.untagged(`VANISHED ${formatNumbers(gone.map((sequence) => this.view[sequence - 1]!))}`)
     else reply.connection.write(gone.map((sequence, before) => `* ${sequence - before} EXPUNGE\r\n`).join(''))
     this.view = kept
@@ -266,7 +266,7 @@ export class Selected {
     }
     this.#noteRecent()
     reply.untagged(`${this.view.length} EXISTS`)
-    reply.untagged(`${this.recentCount} RECENT`)
+    if (!this.features.imap4rev2) reply.untagged(`${this.recentCount} RECENT`)
     return known
   }
 
@@ -293,8 +293,13 @@ export class Selected {
 
   tellMessageFlags(reply: Reply, row: number, sequence: number, withUid: boolean): void {
     this.toldFlags.add(this.index.uid(row))
-    const { condstore, qresync } = this.features
-    const uid = withUid || qresync ? ` UID ${this.index.uid(row)}` : ''
+    const { condstore, qresync, imap4rev2, uidOnly } = this.features
+    if (uidOnly) {
+      const modseq = condstore ? ` MODSEQ (${this.index.modseq(row)})` : ''
+      reply.untagged(`${this.index.uid(row)} UIDFETCH (FLAGS ${this.flagText(row)}${modseq})`)
+      return
+    }
+    const uid = withUid || qresync || imap4rev2 ? ` UID ${this.index.uid(row)}` : ''
     const modseq = condstore ? ` MODSEQ (${this.index.modseq(row)})` : ''
     reply.untagged(`${sequence} FETCH (FLAGS ${this.flagText(row)}${uid}${modseq})`)
   }

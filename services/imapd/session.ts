@@ -187,6 +187,10 @@ export class Session {
       this.#bad(tag, command.states.includes('selected') ? 'Please select a mailbox first' : 'Already logged in')
       return
     }
+    if (command.countsMessages && !uid && this.features.uidOnly) {
+      this.#bad(tag, `[UIDREQUIRED] UID ${name} is wanted with UIDONLY`)
+      return
+    }
     args.command = (uid ? 'UID ' : '') + name.charAt(0) + name.slice(1).toLowerCase()
     this.service.setCommand(args.command)
     await this.#execute(command, args, { session: this, uid, tag })

@@ -6,6 +6,7 @@ import type { ArgumentReader } from '../../lib/imap/argument_reader.js'
 import { astring } from '../../lib/imap/wire_text.js'
 import { countUnseen, recentUid, seenUids } from '../../lib/mailbox/seen.js'
 import { Flag, type MailboxHeader, type MailStore } from '../../lib/store/store.js'
+import { Bad } from './errors.js'
 import { enableCondstore } from './features.js'
 import type { Session } from './session.js'
 import { lowerBound, visibleUids } from './views.js'
@@ -72,6 +73,8 @@ export function tellStatus(
   items: ReadonlySet<string>,
   name = session.namespace!.toExternal(header.name),
 ): void {
+  if (session.features.imap4rev2 && items.has('RECENT'))
+    throw new Bad('Invalid Status attributes recent: IMAP4rev2 has none')
   if (items.has('HIGHESTMODSEQ')) enableCondstore(session, 'STATUS')
   const answers = Object.entries(ITEMS)
     .filter(([item]) => items.has(item))

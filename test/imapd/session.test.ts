@@ -10,7 +10,7 @@ t.test('before login', async (t) => {
   const wrong = Buffer.from('\0alice\0wrong').toString('base64')
   await conversation.play(`
     A> 1 CAPABILITY
-    A< * CAPABILITY IMAP4rev1 LITERAL+ ID ENABLE …AUTH=PLAIN AUTH=LOGIN SASL-IR …
+    A< * CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE …AUTH=PLAIN AUTH=LOGIN SASL-IR …
     A< 1 OK Completed
     A> 2 NOOP
     A< 2 OK Completed

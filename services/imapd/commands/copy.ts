@@ -9,6 +9,7 @@ export const copy = define<{ set: SequenceSet; mailbox: string }>({
   name: 'COPY',
   states: SELECTED,
   hasUidForm: true,
+  countsMessages: true,
   tellsExpunged: true,
   parse: parseCopy,
   async run(context, { set, mailbox }) {

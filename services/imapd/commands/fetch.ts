@@ -54,9 +54,12 @@ function prepare(
   { session }: CommandContext,
   request: FetchRequest,
 ): { plain: PreparedRequest; marked: PreparedRequest } {
+  const { uidOnly, qresync, imap4rev2, condstore } = session.features
+  // the answer names the UID itself (RFC 9586 §3.3)
+  if (uidOnly && (request.metadata.size > 1 || request.sections.length > 0)) request.metadata.delete('UID')
   const forced = new Set<MetadataItem>([...request.metadata, 'FLAGS'])
-  if (session.features.qresync) forced.add('UID')
-  if (session.features.condstore) forced.add('MODSEQ')
+  if ((qresync || imap4rev2) && !uidOnly) forced.add('UID')
+  if (condstore) forced.add('MODSEQ')
   const annotations = request.annotations.map(
     (each): WriteMetadata =>
       (selected, row) =>
@@ -154,6 +157,7 @@ export const fetch = define<{ set: SequenceSet; request: FetchRequest }>({
   name: 'FETCH',
   states: SELECTED,
   hasUidForm: true,
+  countsMessages: true,
   parse(args, uid) {
     args.space()
     const set = args.sequenceSet()

@@ -9,6 +9,7 @@ export const move = define<{ set: SequenceSet; mailbox: string }>({
   name: 'MOVE',
   states: SELECTED,
   hasUidForm: true,
+  countsMessages: true,
   tellsExpunged: true,
   parse: parseCopy,
   async run(context, { set, mailbox }) {

@@ -28,6 +28,7 @@ export const replace = define<Arguments>({
   name: 'REPLACE',
   states: SELECTED,
   hasUidForm: true,
+  countsMessages: true,
   tellsExpunged: true,
   parse(args) {
     try {

@@ -1,12 +1,14 @@
 /** SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2), with CONDSTORE and QRESYNC (RFC 7162). */
 import type { ArgumentReader } from '../../../lib/imap/argument_reader.js'
 import { resolve, type SequenceSet } from '../../../lib/imap/sequence_set.js'
+import { astring } from '../../../lib/imap/wire_text.js'
 import type { MailboxIndex } from '../../../lib/store/store.js'
 import { type Command, define, LOGGED_IN } from '../command.js'
 import { Bad, NO_MAILBOX, No } from '../errors.js'
 import { enableCondstore } from '../features.js'
 import { tellChanged, tellVanished } from '../fetch/changed_since.js'
-import { mustFind } from '../mailboxes.js'
+import { hasVisibleChild, useAttributes } from '../listing.js'
+import { type Found, mustFind } from '../mailboxes.js'
 import { Selected } from '../selected.js'
 import type { Session } from '../session.js'
 
@@ -98,12 +100,26 @@ function* numbersOf(set: SequenceSet): Generator<number, undefined> {
   for (const { first, last } of resolve(set, 1)) for (let number = first; number <= last; number += 1) yield number
 }
 
+/** The mailbox as LIST tells it (RFC 9051 §6.3.2). */
+function tellListed(session: Session, found: Found): void {
+  const namespace = session.namespace!
+  const { name } = found.header
+  const external = namespace.toExternal(name)
+  const listed = { external, internal: name, found, subscribed: false }
+  const attributes = [
+    hasVisibleChild(session, name) ? '\\HasChildren' : '\\HasNoChildren',
+    ...useAttributes(session, listed),
+  ]
+  session.reply.untagged(`LIST (${attributes.join(' ')}) "${namespace.separator}" ${astring(external)}`)
+}
+
 async function open(
   session: Session,
   { mailbox: name, condstore, resync }: Arguments,
   examine: boolean,
 ): Promise<string> {
-  const { reply, imapd } = session
+  const { reply, imapd, features } = session
+  if (resync?.match && features.uidOnly) throw new Bad('[UIDREQUIRED] Sequence numbers are not used with UIDONLY')
   if (resync && !session.features.qresync)
     throw new Bad(`Invalid ${examine ? 'Examine' : 'Select'} modifier QRESYNC: it is not enabled`)
   if (session.selected) {
@@ -120,16 +136,17 @@ async function open(
   session.selected = selected
   session.service.setMailbox(header.name)
   reply.untagged(`${selected.exists} EXISTS`)
-  reply.untagged(`${selected.recentCount} RECENT`)
+  if (!features.imap4rev2) reply.untagged(`${selected.recentCount} RECENT`)
   selected.tellFlagNames(reply)
   const unseen = firstUnseen(selected)
-  if (unseen > 0) reply.untagged(`OK [UNSEEN ${unseen}] Ok`)
+  if (unseen > 0 && !features.imap4rev2 && !features.uidOnly) reply.untagged(`OK [UNSEEN ${unseen}] Ok`)
   reply.untagged(`OK [UIDVALIDITY ${index.header.uidvalidity}] Ok`)
   reply.untagged(`OK [UIDNEXT ${index.header.lastUid + 1}] Ok`)
   reply.untagged(`OK [HIGHESTMODSEQ ${index.header.highestModseq}] Ok`)
   reply.untagged(`OK [MAILBOXID (${index.header.uniqueid})] Ok`)
   reply.untagged('OK [URLMECH INTERNAL] Ok')
   reply.untagged(`OK [ANNOTATIONS ${LONGEST_ANNOTATION}] Ok`)
+  if (features.imap4rev2) tellListed(session, { header: index.header, rights })
   if (resync?.uidvalidity === index.header.uidvalidity) {
     const known = resync.known && resolve(resync.known, 1)
     tellVanished(session, selected, resync.modseq, known, resync.match && firstUnmatched(selected, resync.match))

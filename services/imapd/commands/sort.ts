@@ -3,7 +3,7 @@ import { parseSearchIn, type SearchProgram } from '../../../lib/imap/search_keys
 import { parseReturn, type ReturnOptions } from '../../../lib/imap/search_return.js'
 import { parseSortCriteria, type SortCriterion } from '../../../lib/imap/sort_criteria.js'
 import { define, SELECTED, selectedOf } from '../command.js'
-import { enableCondstore } from '../features.js'
+import { enableCondstore, mustFit } from '../features.js'
 import { tellExtended, tellNumbers } from '../search/answer.js'
 import { searchMessages } from '../search/run.js'
 import { sortPositions } from '../sort/order.js'
@@ -18,6 +18,7 @@ export const sort = define<Arguments>({
   name: 'SORT',
   states: SELECTED,
   hasUidForm: true,
+  countsMessages: true,
   parse(args) {
     args.space()
     const options = parseReturn(args)
@@ -32,6 +33,7 @@ export const sort = define<Arguments>({
   async run(context, { options, criteria, program }) {
     const selected = selectedOf(context)
     const { session } = context
+    mustFit(context.session.features, program)
     if (program.usesModseq) enableCondstore(session, 'MODSEQ search')
     const saved = selected.savedResult
     if (options?.names.has('SAVE')) selected.saveResult([])

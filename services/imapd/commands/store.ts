@@ -120,6 +120,7 @@ export const store = define<Arguments>({
   name: 'STORE',
   states: SELECTED,
   hasUidForm: true,
+  countsMessages: true,
   parse(args) {
     args.space()
     const set = args.sequenceSet()

@@ -2,7 +2,7 @@
 import { parseSearchIn, type SearchProgram } from '../../../lib/imap/search_keys.js'
 import { THREAD_ALGORITHMS, type ThreadAlgorithm, type ThreadMessage, threads } from '../../../lib/imap/threading.js'
 import { type CommandContext, define, SELECTED, selectedOf } from '../command.js'
-import { enableCondstore } from '../features.js'
+import { enableCondstore, mustFit } from '../features.js'
 import { modseqSuffix } from '../search/answer.js'
 import { searchMessages } from '../search/run.js'
 import type { Selected } from '../selected.js'
@@ -34,6 +34,7 @@ export const thread = define<{ algorithm: ThreadAlgorithm; program: SearchProgra
   name: 'THREAD',
   states: SELECTED,
   hasUidForm: true,
+  countsMessages: true,
   parse(args) {
     args.space()
     const name = args.keyword()
@@ -48,6 +49,7 @@ export const thread = define<{ algorithm: ThreadAlgorithm; program: SearchProgra
   },
   async run(context, { algorithm, program }) {
     const selected = selectedOf(context)
+    mustFit(context.session.features, program)
     if (program.usesModseq) enableCondstore(context.session, 'MODSEQ search')
     const positions = await searchMessages(context.session, selected, program.key)
     const text = threads(algorithm, await messagesAt(context, selected, positions))

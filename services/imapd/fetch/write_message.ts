@@ -93,7 +93,8 @@ function writeHead(
     const item = write(selected, row, computed)
     text += text === '' ? item : ` ${item}`
   }
-  connection.write(`* ${sequence} FETCH (${text}`)
+  const { uidOnly } = selected.features
+  connection.write(uidOnly ? `* ${selected.index.uid(row)} UIDFETCH (${text}` : `* ${sequence} FETCH (${text}`)
   let some = text !== ''
   const structure = (name: string, text: Buffer): void => {
     connection.write(some ? ` ${name} ` : `${name} `)
