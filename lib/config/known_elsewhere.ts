@@ -7,7 +7,7 @@ const NAMES = new Set(
   acl_admin_implies_write addressbookprefix admins_get_internal_seen afspts_localrealms afspts_mycell allowapop
   allowdeleted allownewnews allowstarttls altprefix
   annotation_callout annotation_callout_disable_append annotation_db annotation_db_path
-  annotation_enable_legacy_commands anysievefolder aps_expiry aps_topic aps_topic_caldav
+  anysievefolder aps_expiry aps_topic aps_topic_caldav
   aps_topic_carddav archive_after archive_days archive_enabled archive_keepflagged archive_maxsize auditlog
   auth_mech   autocreate_sieve_compiled_script autocreate_sieve_folders autocreate_sieve_script autocreate_sieve_script_compile
   autocreate_sieve_script_compiled   autocreateinboxfolders autocreatequota autocreatequotamsg
@@ -87,7 +87,7 @@ const NAMES = new Set(
   userdeny_db vcard_max_size virusscan_notification_subject
   virusscan_notification_template webdav_attachments_baseurl webdav_attachments_max_binary_attach_size
   websocket_timeout xbackup_enabled zoneinfo_db zoneinfo_db_path zoneinfo_dir
-  lmtpsocket allowusermoves allowallsubscribe mailbox_default_options imapidresponse allowanonymouslogin sync_try_imap
+  lmtpsocket allowallsubscribe mailbox_default_options imapidresponse allowanonymouslogin sync_try_imap
   calendar_prefix sync_log_file sync_compress temp_path duplicate_db quota_db tlscache_db seenstate_db mboxlist_db subscription_db
   logtimestamps sendmail sieve_maxscripts statuscache userprefix maxfds`
     .trim()

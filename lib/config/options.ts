@@ -182,6 +182,11 @@ const TABLE: readonly Option[] = [
     false,
     'Whether clients may store annotations under names that neither Cyrus nor annotation_definitions knows.',
   ),
+  toggle(
+    'annotation_enable_legacy_commands',
+    false,
+    'Whether there are GETANNOTATION and SETANNOTATION, for clients that know no METADATA.',
+  ),
   string(
     'annotation_definitions',
     undefined,
@@ -219,6 +224,7 @@ const TABLE: readonly Option[] = [
   int('maxlogins_per_host', 0, 'Most logged-in sessions from one address; 0 is no limit.', { min: 0 }),
   int('maxlogins_per_user', 0, 'Most logged-in sessions of one user; 0 is no limit.', { min: 0 }),
   toggle('telemetry_bysessionid', false, 'Whether files of telemetry are named for the session, not for the process.'),
+  toggle('allowusermoves', false, 'Whether administrators may give a user another name by RENAME of the INBOX.'),
   toggle('allowsetacl', true, 'Whether SETACL and DELETEACL may be used.'),
   toggle('anyoneuseracl', true, 'Whether users who are no administrators may give rights to anyone.'),
 

@@ -101,7 +101,7 @@ export class Imapd {
     readonly service = 'imap',
   ) {
     this.name = config.string('servername') || hostname()
-    this.greeting = `${this.name} Cyrus-compatible cyrus-ts IMAP ${VERSION} server ready`
+    this.greeting = greetingOf(config, this.name)
     this.maxLiteral = config.size('maxliteral')
     this.maxMessage = config.size('maxmessagesize') || 4294967295
     this.idleSeconds = Math.max(config.duration('timeout'), 30 * 60)
@@ -111,6 +111,7 @@ export class Imapd {
 
   /** Whether a command exists in this session: STARTTLS needs a certificate, COMPRESS is given once. */
   offers(command: Command, session: Session): boolean {
+    if (/^[GS]ETANNOTATION$/.test(command.name)) return this.config.switch('annotation_enable_legacy_commands')
     if (command.name === 'STARTTLS') return this.tls !== undefined && !isEncrypted(session.channel)
     return true
   }
@@ -122,7 +123,9 @@ export class Imapd {
   capabilities(session: Session): string {
     const compress = session.user === undefined || session.compressed ? [] : ['COMPRESS=DEFLATE']
     const limit = session.user === undefined ? [] : [`APPENDLIMIT=${this.maxMessage}`]
-    const login = session.user === undefined ? this.#login(session) : []
+    const login = session.user === undefined ? this.#login(session) : ['LOGINDISABLED']
+    if (session.mayUnauthenticate) login.push('UNAUTHENTICATE')
+    if (this.config.switch('annotation_enable_legacy_commands')) login.push('ANNOTATEMORE')
     return [...ALWAYS, ...OF_MAILBOXES, ...login, ...compress, ...QUOTAS, ...limit].join(' ')
   }
 
@@ -135,4 +138,12 @@ export class Imapd {
     if (mechanisms.length > 0) words.push('SASL-IR')
     return words
   }
+}
+
+/** What the greeting tells of the server (`serverinfo`). */
+function greetingOf(config: Config, name: string): string {
+  const info = config.string('serverinfo')!
+  if (info === 'min') return `${name} server ready`
+  if (['off', '0', 'no', 'f', 'false'].includes(info)) return 'server ready'
+  return `${name} Cyrus-compatible cyrus-ts IMAP ${VERSION} server ready`
 }

@@ -1,6 +1,7 @@
 /** All commands by name. */
 
 import type { Command } from './command.js'
+import { getannotation, setannotation } from './commands/annotatemore.js'
 import { append } from './commands/append.js'
 import { authenticate } from './commands/authenticate.js'
 import { capability } from './commands/capability.js'
@@ -42,6 +43,7 @@ import { status } from './commands/status.js'
 import { store } from './commands/store.js'
 import { subscribe, unsubscribe } from './commands/subscribe.js'
 import { thread } from './commands/thread.js'
+import { unauthenticate } from './commands/unauthenticate.js'
 import { unselect } from './commands/unselect.js'
 import { urlfetch } from './commands/urlfetch.js'
 
@@ -63,6 +65,7 @@ const COMMANDS = new Map<string, Command>(
     fetch,
     genurlauth,
     getacl,
+    getannotation,
     getmetadata,
     getquota,
     getquotaroot,
@@ -84,6 +87,7 @@ const COMMANDS = new Map<string, Command>(
     search,
     select,
     setacl,
+    setannotation,
     setmetadata,
     setquota,
     sort,
@@ -92,6 +96,7 @@ const COMMANDS = new Map<string, Command>(
     store,
     subscribe,
     thread,
+    unauthenticate,
     unselect,
     unsubscribe,
     urlfetch,

@@ -31,7 +31,7 @@ export class Session {
   namespace: Namespace | undefined
   isAdmin = false
   selected: Selected | undefined
-  readonly features = new Features()
+  features = new Features()
   compressed = false
   /** LOGOUT was given, or the conversation cannot go on. */
   finished = false
@@ -113,6 +113,23 @@ export class Session {
     this.connection.maxLine = LOGGED_IN_LINE
     this.connection.idleTimeout = this.imapd.idleSeconds
     this.service.setUser(user)
+  }
+
+  /** Whether UNAUTHENTICATE may be given (RFC 8437): by who came as an administrator. */
+  get mayUnauthenticate(): boolean {
+    return this.isAdmin
+  }
+
+  /** As before anybody logged in. */
+  logOut(): void {
+    this.deselect()
+    this.user = undefined
+    this.isAdmin = false
+    this.namespace = undefined
+    this.features = new Features()
+    this.connection.tap = undefined
+    for (const end of this.#ends.splice(0)) end()
+    this.service.setUser('')
   }
 
   /** Leaves the selected mailbox, if any. */

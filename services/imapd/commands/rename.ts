@@ -3,6 +3,7 @@ import { astring } from '../../../lib/imap/wire_text.js'
 import { createMailbox, renameMailbox } from '../../../lib/mailbox/folders.js'
 import { copyMessages, expungeMessages } from '../../../lib/mailbox/messages.js'
 import { isInbox, nameProblem, ownerOf, parentOf } from '../../../lib/mailbox/names.js'
+import { renameUser } from '../../../lib/mailbox/rename_user.js'
 import { isSeen, seenUids } from '../../../lib/mailbox/seen.js'
 import { checkParent, checkUnprotected } from '../../../lib/mailbox/special_use.js'
 import type { MailboxHeader } from '../../../lib/store/store.js'
@@ -37,7 +38,11 @@ export const rename = define<{ from: string; to: string }>({
     if (isInbox(header.name) && ownerOf(header.name) === session.user) await emptyInto(session, header, target)
     else {
       const namespace = session.namespace!
-      for (const [before, after] of await renameMailbox(store, header.name, target))
+      const isUser = session.isAdmin && isInbox(header.name) && isInbox(target)
+      const renamed = isUser
+        ? await renameUser(store, ownerOf(header.name)!, ownerOf(target)!)
+        : await renameMailbox(store, header.name, target)
+      for (const [before, after] of renamed)
         session.reply.untagged(
           `OK rename ${astring(namespace.toExternal(before))} ${astring(namespace.toExternal(after))}`,
         )

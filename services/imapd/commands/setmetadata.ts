@@ -11,12 +11,12 @@ import type { Session } from '../session.js'
 import { parseEntry } from './getmetadata.js'
 
 /** A name with `/private` or `/shared` and its value; undefined for NIL. */
-type Pair = readonly [name: string, value: Buffer | undefined]
+export type MetadataPair = readonly [name: string, value: Buffer | undefined]
 
 const MOST_ENTRIES = 256
 
 /** What is to be set of one thing. @throws {No}; {AnnotationValueError}; {SpecialUseError}; {SpecialUseConflictError} */
-function changesOf(session: Session, pairs: readonly Pair[], found: Found | undefined): AnnotationChange[] {
+function changesOf(session: Session, pairs: readonly MetadataPair[], found: Found | undefined): AnnotationChange[] {
   const { config, store } = session.imapd
   const scope: AnnotationScope = found === undefined ? 'server' : 'mailbox'
   return pairs.map(([name, value]) => {
@@ -31,7 +31,7 @@ function changesOf(session: Session, pairs: readonly Pair[], found: Found | unde
   })
 }
 
-export const setmetadata = define<{ mailbox: string; pairs: readonly Pair[] }>({
+export const setmetadata = define<{ mailbox: string; pairs: readonly MetadataPair[] }>({
   name: 'SETMETADATA',
   states: LOGGED_IN,
   tellsExpunged: true,
@@ -40,7 +40,7 @@ export const setmetadata = define<{ mailbox: string; pairs: readonly Pair[] }>({
     const mailbox = args.mailbox()
     args.space()
     if (args.peek() !== '(') args.fail('Missing metadata entry list')
-    const pairs = args.list((): Pair => {
+    const pairs = args.list((): MetadataPair => {
       const name = parseEntry(args)
       if (!args.tryChar(' ')) args.fail('Missing metadata entry')
       const start = args.peek()
@@ -54,22 +54,27 @@ export const setmetadata = define<{ mailbox: string; pairs: readonly Pair[] }>({
     return { mailbox, pairs }
   },
   async run({ session }, { mailbox, pairs }) {
-    const { store, config } = session.imapd
-    if (mailbox !== '') {
-      const found = mustFind(session, mailbox, '')
-      await setMailboxAnnotations(store, found.header, changesOf(session, pairs, found))
-      return undefined
-    }
-    const changes = changesOf(session, pairs, undefined)
-    const notices = changes.filter(({ entry }) => noticeOf(entry) !== undefined)
-    await setServerAnnotations(
-      store,
-      changes.filter((change) => !notices.includes(change)),
-    )
-    for (const { entry, value } of notices) writeNotice(config, noticeOf(entry)!, value?.toString('latin1'))
+    await storeMetadata(session, mailbox, pairs)
     return undefined
   },
 })
+
+/** Sets values of a mailbox, or of the server for ''. @throws {No} and what changesOf throws */
+export async function storeMetadata(session: Session, mailbox: string, pairs: readonly MetadataPair[]): Promise<void> {
+  const { store, config } = session.imapd
+  if (mailbox !== '') {
+    const found = mustFind(session, mailbox, '')
+    await setMailboxAnnotations(store, found.header, changesOf(session, pairs, found))
+    return
+  }
+  const changes = changesOf(session, pairs, undefined)
+  const notices = changes.filter(({ entry }) => noticeOf(entry) !== undefined)
+  await setServerAnnotations(
+    store,
+    changes.filter((change) => !notices.includes(change)),
+  )
+  for (const { entry, value } of notices) writeNotice(config, noticeOf(entry)!, value?.toString('latin1'))
+}
 
 function noticeOf(entry: string): 'motd' | 'shutdown' | undefined {
   if (entry === '/motd') return 'motd'
