@@ -1,5 +1,6 @@
 /** Message annotations in the grammar of FETCH, STORE, APPEND and SEARCH (RFC 5257 §9). Pure. */
 import type { ArgumentReader } from './argument_reader.js'
+import { ListPattern } from './list_pattern.js'
 
 /** What of an annotation is asked for: its value or its size, shared or one's own. */
 export type AnnotationAttribute = 'value.shared' | 'value.priv' | 'size.shared' | 'size.priv'
@@ -20,7 +21,8 @@ export interface AnnotationSetting {
   readonly forbidden: boolean
 }
 
-const MOST = 100
+const MOST = 32
+const LONGEST_NAME = 256
 
 const ATTRIBUTES: Readonly<Record<string, readonly AnnotationAttribute[]>> = {
   value: ['value.shared', 'value.priv'],
@@ -32,7 +34,9 @@ const ATTRIBUTES: Readonly<Record<string, readonly AnnotationAttribute[]>> = {
 }
 
 function entry(args: ArgumentReader): string {
-  return args.listMailbox().toString('latin1').toLowerCase()
+  const name = args.listMailbox()
+  if (name.length > LONGEST_NAME) args.fail('annotation entry too long')
+  return name.toString('latin1').toLowerCase()
 }
 
 /** One or, in parentheses, several. */
@@ -95,10 +99,5 @@ export function nstring(args: ArgumentReader): Buffer | undefined {
 
 /** Whether an entry's name is what a pattern with `*` and `%` says. */
 export function matchesEntry(pattern: string, name: string): boolean {
-  if (!/[*%]/.test(pattern)) return pattern === name
-  const escaped = pattern
-    .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
-    .replace(/\*+/g, '.*')
-    .replace(/%+/g, '[^/]*')
-  return new RegExp(`^${escaped}$`, 's').test(name)
+  return /[*%]/.test(pattern) ? new ListPattern(pattern, '/').matches(name) : pattern === name
 }

@@ -1,8 +1,13 @@
 /** Patterns of LIST and LSUB (RFC 3501 §6.3.8): `*` matches anything, `%` anything but the hierarchy separator. Pure. */
 
+/** Longer than any name of a mailbox, with its prefixes, or of an annotation. */
+const LONGEST_NAME = 1024
+
 /** A pattern ready to be matched; matching takes length × length at most, whatever the wildcards. */
 export class ListPattern {
   readonly #pattern: string
+  /** it wants more characters than a name can have */
+  readonly #hopeless: boolean
 
   constructor(
     pattern: string,
@@ -10,6 +15,7 @@ export class ListPattern {
   ) {
     // runs of wildcards mean what their strongest one means
     this.#pattern = pattern.replace(/[*%]{2,}/g, (run) => (run.includes('*') ? '*' : '%'))
+    this.#hopeless = this.#pattern.length > 2 * LONGEST_NAME
   }
 
   /** The text before the first wildcard: every match begins with it. */
@@ -18,6 +24,7 @@ export class ListPattern {
   }
 
   matches(name: string): boolean {
+    if (this.#hopeless) return false
     const pattern = this.#pattern
     // states[i]: pattern[0..i) can match what was read of the name
     let states = new Uint8Array(pattern.length + 1)

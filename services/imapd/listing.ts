@@ -8,6 +8,7 @@ import { astring } from '../../lib/imap/wire_text.js'
 import { compareNames, inboxOf, isPersonal, isWithin } from '../../lib/mailbox/names.js'
 import { specialUses } from '../../lib/mailbox/special_use.js'
 import { type Found, lookUp, visible } from './mailboxes.js'
+import { type Pace, pauseIfLong } from './pace.js'
 import type { Session } from './session.js'
 
 /** A name that may be told. */
@@ -122,9 +123,12 @@ export async function answerNames(
     if (name.found !== undefined) after?.(name)
   }
   let waiting: ListedName | undefined
+  const pace: Pace = { since: performance.now() }
   for await (const name of names) {
     if (waiting !== undefined) one(waiting, name)
     waiting = name
+    const pause = pauseIfLong(session.connection, pace)
+    if (pause) await pause
     if (told >= FLUSH_EVERY) {
       told = 0
       await session.connection.flush()

@@ -1,4 +1,5 @@
 /** Reading annotations for METADATA (RFC 5464) and LIST's METADATA option, in the order in which Cyrus 3.6 answers. */
+import { ListPattern } from '../../lib/imap/list_pattern.js'
 import { quotedOrLiteral } from '../../lib/imap/wire_text.js'
 import type { Rights } from '../../lib/mailbox/acl.js'
 import { mayReadAnnotations } from '../../lib/mailbox/annotation_access.js'
@@ -22,15 +23,12 @@ export interface MetadataQuery {
 /** A mailbox with the rights to it; undefined for the server. */
 export type MetadataOf = { readonly header: MailboxHeader; readonly rights: Rights } | undefined
 
-/** A name asked for as what it matches. */
+/** A name asked for as what it matches: itself, and what is below it as deep as wanted. */
 function matcher(entry: string, depth: Depth): (name: string) => boolean {
-  const escaped = entry
-    .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
-    .replace(/\*/g, '.*')
-    .replace(/%/g, '[^/]*')
-  const below = depth === 0 ? '' : depth === 1 ? '(?:/[^/]*)?' : '(?:/.*)?'
-  const pattern = new RegExp(`^${escaped}${below}$`, 's')
-  return (name) => pattern.test(name)
+  const patterns = [entry, ...(depth === 0 ? [] : [`${entry}/${depth === 1 ? '%' : '*'}`])].map(
+    (text) => new ListPattern(text, '/'),
+  )
+  return (name) => patterns.some((pattern) => pattern.matches(name))
 }
 
 /** What an answer holds. */

@@ -30,6 +30,25 @@ const PIECES = [
   'ENABLE',
   'ID',
   'NAMESPACE',
+  'GETMETADATA',
+  'SETMETADATA',
+  'GETANNOTATION',
+  'SETANNOTATION',
+  'XLIST',
+  'SCAN',
+  'LISTRIGHTS',
+  'AUTHENTICATE',
+  '(SUBSCRIBED RECURSIVEMATCH)',
+  'RETURN (STATUS (MESSAGES) SUBSCRIBED)',
+  'RETURN (METADATA (/shared/comment))',
+  '(USE (\\Sent))',
+  '(DEPTH infinity)',
+  '(/private/comment "x")',
+  '/shared/comment',
+  'ANNOTATION',
+  '(/comment value)',
+  '(/comment (value.priv "x"))',
+  '/comment value.priv',
   '1',
   '1:*',
   '*',
@@ -131,7 +150,7 @@ const PIECES = [
 const ROUNDS = Number(process.env.FUZZ_ROUNDS ?? 100)
 
 t.test('random commands', async (t) => {
-  const { server, conversation } = await fixture(t)
+  const { server, conversation } = await fixture(t, 'annotation_enable_legacy_commands: yes')
   await conversation.play(`
     A> 1 LOGIN alice testpw
     A< 1 OK …

@@ -16,13 +16,15 @@ import type { Session } from '../session.js'
 import { visibleMailboxes } from '../visible_mailboxes.js'
 import { type MetadataPair, storeMetadata } from './setmetadata.js'
 
-const MOST = 100
+const MOST = 32
+const LONGEST_NAME = 256
 
 /** One or, in parentheses, several strings. */
 function strings(args: ArgumentReader): string[] {
   if (args.peek() !== '(') return [args.listMailbox().toString('latin1').toLowerCase()]
   const found = args.list(() => args.listMailbox().toString('latin1').toLowerCase())
-  if (found.length === 0 || found.length > MOST) args.fail(`Missing argument to ${args.command}`)
+  if (found.length === 0 || found.length > MOST || found.some((each) => each.length > LONGEST_NAME))
+    args.fail(`Missing argument to ${args.command}`)
   return found
 }
 
@@ -102,6 +104,7 @@ export const getannotation = define<{ mailbox: string; entries: string[]; attrib
 /** `"/comment" ("value.priv" "x" …)`. */
 function setting(args: ArgumentReader, pairs: MetadataPair[]): void {
   const entry = args.astring().toString('latin1').toLowerCase()
+  if (entry.length > LONGEST_NAME) args.fail('annotation entry too long')
   args.space()
   if (args.peek() !== '(') args.fail('Missing annotation attribute-values list')
   args.list(() => {

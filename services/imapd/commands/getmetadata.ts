@@ -9,11 +9,13 @@ import { mustFind } from '../mailboxes.js'
 import { type Depth, type MetadataOf, type MetadataQuery, readMetadata, tellMetadata } from '../metadata.js'
 import { visibleMailboxes } from '../visible_mailboxes.js'
 
-const MOST_ENTRIES = 256
+const MOST_ENTRIES = 64
+const LONGEST_NAME = 256
 
 /** An entry's name in lower case. @throws {ImapSyntaxError} */
 export function parseEntry(args: ArgumentReader): string {
   const name = args.listMailbox().toString('latin1').toLowerCase()
+  if (name.length > LONGEST_NAME) args.fail('metadata entry too long')
   if (!/^\/(?:private|shared)(?:[/*%]|$)/.test(name)) args.fail('entry must begin with /shared or /private')
   return name
 }

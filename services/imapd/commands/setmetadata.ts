@@ -13,7 +13,7 @@ import { parseEntry } from './getmetadata.js'
 /** A name with `/private` or `/shared` and its value; undefined for NIL. */
 export type MetadataPair = readonly [name: string, value: Buffer | undefined]
 
-const MOST_ENTRIES = 256
+const MOST_ENTRIES = 64
 
 /** What is to be set of one thing. @throws {No}; {AnnotationValueError}; {SpecialUseError}; {SpecialUseConflictError} */
 function changesOf(session: Session, pairs: readonly MetadataPair[], found: Found | undefined): AnnotationChange[] {
