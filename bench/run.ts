@@ -1,27 +1,33 @@
 /**
  * `make bench`: the same measurements on ours and on the real Cyrus, one after the other in one run on one machine, with the ratio.
- * Without a real Cyrus only ours is measured. BENCH_ARGS="--quick" takes smaller numbers; "--only ours" or "--only cyrus" one side; "--master"
- * measures master alone.
+ * Without a real Cyrus only ours is measured. BENCH_ARGS="--quick" takes smaller numbers; "--only ours" or "--only cyrus" one side;
+ * "--part master,delivery,first,rolling,semisync" some of the rows.
  */
 import { parseArgs } from 'node:util'
 import { Lab } from '../test/lab/lab.js'
 import { whyNoCyrus } from '../test/lab/software.js'
 import { masterFigures } from './master_rows.js'
+import { deliveredAndReplicated, lagUnderLoad, semisyncRate } from './replication_rows.js'
 import { type Figures, firstSync, idleMemory, lmtpRate, rollingLag } from './rows.js'
 
 const { values } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    only: { type: 'string' },
-    master: { type: 'boolean', default: false },
-  },
+  options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, part: { type: 'string' } },
 })
+const wanted = (part: string): boolean => values.part === undefined || values.part.split(',').includes(part)
 const scale = values.quick ? 0.1 : 1
 const users = ['bench', ...Array.from({ length: 7 }, (_, n) => `bench${n + 2}`)]
 
-async function measure(topology: string): Promise<Figures> {
-  const figures: Figures = await masterFigures(topology.startsWith('cyrus') ? 'cyrus' : 'ours')
-  if (values.master) return figures
+async function measure(topology: string, semisync?: string): Promise<Figures> {
+  const figures: Figures = {}
+  if (wanted('master')) Object.assign(figures, await masterFigures(topology.startsWith('cyrus') ? 'cyrus' : 'ours'))
+  if (wanted('delivery')) await measureDelivery(topology, figures)
+  if (wanted('first')) await measureFirst(topology, figures)
+  if (wanted('rolling')) await measureRolling(topology, figures)
+  if (wanted('semisync') && semisync !== undefined) await measureSemisync(semisync, figures)
+  return figures
+}
+
+async function measureDelivery(topology: string, figures: Figures): Promise<void> {
   const alone = await Lab.start(topology, { users, rolling: false })
   try {
     await alone.createUsers()
@@ -31,6 +37,9 @@ async function measure(topology: string): Promise<Figures> {
   } finally {
     await alone.stop()
   }
+}
+
+async function measureFirst(topology: string, figures: Figures): Promise<void> {
   const fresh = await Lab.start(topology, { users: ['bench'], rolling: false })
   try {
     await fresh.createUsers()
@@ -38,19 +47,33 @@ async function measure(topology: string): Promise<Figures> {
   } finally {
     await fresh.stop()
   }
-  const rolling = await Lab.start(topology, { users: ['bench'] })
+}
+
+async function measureRolling(topology: string, figures: Figures): Promise<void> {
+  const rolling = await Lab.start(topology, { users })
   try {
     await rolling.createUsers()
     Object.assign(figures, await rollingLag(rolling, 100 * scale))
+    Object.assign(figures, await lagUnderLoad(rolling, 200, 10 * scale))
+    Object.assign(figures, await deliveredAndReplicated(rolling, 4000 * scale))
   } finally {
     await rolling.stop()
   }
-  return figures
+}
+
+async function measureSemisync(topology: string, figures: Figures): Promise<void> {
+  const pair = await Lab.start(topology, { users })
+  try {
+    await pair.createUsers()
+    Object.assign(figures, await semisyncRate(pair, 16, 4000 * scale))
+  } finally {
+    await pair.stop()
+  }
 }
 
 const missing = whyNoCyrus()
 if (missing !== undefined) console.log(missing)
-const ours = values.only === 'cyrus' ? {} : await measure('pair.ini')
+const ours = values.only === 'cyrus' ? {} : await measure('pair.ini', 'semisync_pair.ini')
 const cyrus = missing !== undefined || values.only === 'ours' ? {} : await measure('cyrus_pair.ini')
 
 console.log(

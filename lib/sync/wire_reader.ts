@@ -113,6 +113,7 @@ export class WireReader {
       if (need.need === 'nothing') return { key: parser.key!, value: parser.value! }
       if (need.need === 'literal') {
         total += need.size
+        if (total > MOST_TEXT) throw new DlistTooBigError('[TOOBIG] Command too long')
         parser.literal((await this.#take(need.size)).toString('latin1'))
       } else if (need.need === 'file')
         parser.file(await this.#file(need.size, sinks(need.partition, need.guid, need.size)))

@@ -46,6 +46,10 @@ const SEND_ABOVE = 64 * 1024
 /** What a command sends: text of bytes, or raw bytes. */
 export type Piece = string | Buffer
 
+/** Of what a replica says; the UIDs somebody has seen of a large mailbox are one word. Bytes. */
+const LONGEST_WORD = 4 * 1024 * 1024
+const LONGEST_LITERAL = 64 * 1024 * 1024
+
 export class Peer {
   readonly #connection: Connection
   readonly #reader: WireReader
@@ -60,7 +64,7 @@ export class Peer {
   private constructor(connection: Connection, options: PeerOptions) {
     this.#connection = connection
     this.#options = options
-    this.#reader = new WireReader(connection, { literal: 2 ** 31, quoted: 2 ** 31, word: 2 ** 31 })
+    this.#reader = new WireReader(connection, { literal: LONGEST_LITERAL, quoted: LONGEST_WORD, word: LONGEST_WORD })
     if (options.trace) this.#reader.trace = (bytes) => options.trace!('<', bytes)
   }
 
