@@ -8,37 +8,28 @@
 import type { ChildProcess } from 'node:child_process'
 import { rm } from 'node:fs'
 import type { Config } from '../lib/config/config.js'
-import { Poller, readableNow } from '../lib/os/poll.js'
+import { Poller } from '../lib/os/poll.js'
 import { leadsProcessGroup } from '../lib/os/user.js'
 import { Exit } from '../lib/process/exit_status.js'
 import type { Logger } from '../lib/process/log.js'
 import { UUID_VARIABLE } from '../lib/process/message_uuid.js'
 import { procDirectory } from '../lib/process/proc_entry.js'
 import { ChildTable } from './child_table.js'
-import { FAILURE_WINDOW, MOST_FAILURES } from './crash_guard.js'
-import { CROWDED_AFTER } from './crowding.js'
+import { CrowdWatch } from './crowd_watch.js'
 import type { DaemonEntry, EventEntry, MasterConf, ServiceEntry } from './entries.js'
 import { EventSchedule } from './event_schedule.js'
+import { processFailed, processKilled } from './failures.js'
 import { HOLD_BACK } from './fork_rate.js'
 import { type ChildOutput, launch } from './launch.js'
 import { openService } from './open_service.js'
 import { planReload } from './reload_plan.js'
 import { ServiceSocket } from './service_socket.js'
-import { isFull, missing, wantsConnections } from './spawn_policy.js'
-import { UuidPrefixes } from './uuid_prefixes.js'
+import { missing, wantsConnections } from './spawn_policy.js'
+import { UuidSource } from './uuid_prefixes.js'
 import { startWaitDaemon, stopWaitDaemons } from './wait_daemons.js'
-
-/** CYRUS_UUID_PREFIX of a process that gets none. */
-const NULL_PREFIX = '0'.repeat(24)
 
 /** How long children may take to heed SIGHUP before the log mentions them, in ms. */
 const RELOAD_PATIENCE = 30_000
-
-/** Pause before another process is started for a service whose processes are all killed, in ms. */
-const KILLED_PAUSE = 1_000
-
-/** A babysat service that has kept running for so long after a pause is told of anew when it fails, in ms. */
-const TOLD_AGAIN = 60_000
 
 export interface SupervisorOptions {
   readonly config: Config
@@ -59,8 +50,9 @@ export class Supervisor {
   readonly #recycled = new Set<number>()
   readonly #procDirectory: string
   readonly #poller = new Poller()
+  readonly #crowds: CrowdWatch
   readonly #events = new EventSchedule()
-  #uuids: UuidPrefixes | undefined
+  readonly #uuids: UuidSource
   #services: ServiceSocket[] = []
   #waitDaemons: ServiceSocket[] = []
   #watched = new Set<number>()
@@ -72,12 +64,13 @@ export class Supervisor {
   #holdTimer: NodeJS.Timeout | undefined
   #eventTimer: NodeJS.Timeout | undefined
   #sweepTimer: NodeJS.Timeout | undefined
-  #crowdTimer: NodeJS.Timeout | undefined
 
   constructor(options: SupervisorOptions) {
     this.#options = options
     this.#log = options.log
     this.#procDirectory = procDirectory(options.config)
+    this.#uuids = new UuidSource(options.config, options.log)
+    this.#crowds = new CrowdWatch(() => this.#services, options.log)
     this.#children = new ChildTable((severity, message) => this.#log[severity](message))
   }
 
@@ -86,7 +79,7 @@ export class Supervisor {
    * @throws {BindError}; {UuidStateError}
    */
   async open(conf: MasterConf): Promise<void> {
-    await this.#prepareUuids(conf)
+    await this.#uuids.prepare(conf)
     for (const entry of conf.services) this.#services.push(...(await this.#openService(entry, true)))
     for (const entry of conf.daemons) this.#addDaemon(entry)
   }
@@ -216,35 +209,12 @@ export class Supervisor {
       }
     }
     this.#forgetGone()
-    this.#watchCrowds()
+    this.#crowds.attend()
     const watch = this.#services.filter((service) => service.fd !== undefined && wantsConnections(service))
     const fds = new Set(watch.filter((service) => this.#mayFork(service)).map((service) => service.fd!))
     if (fds.size !== this.#watched.size || [...fds].some((fd) => !this.#watched.has(fd))) {
       this.#watched = fds
       this.#poller.wake()
-    }
-  }
-
-  /** Looks now and then at sockets whose service has no process left for them. */
-  #watchCrowds(): void {
-    if (this.#crowdTimer !== undefined || !this.#services.some(isFull)) return
-    this.#crowdTimer = setTimeout(() => {
-      this.#crowdTimer = undefined
-      for (const service of this.#services) this.#lookAtCrowd(service)
-      this.#watchCrowds()
-    }, CROWDED_AFTER / 2)
-  }
-
-  #lookAtCrowd(service: ServiceSocket): void {
-    const { entry, fd, label } = service
-    const waiting = fd !== undefined && isFull(service) && readableNow([fd]).length > 0
-    const seen = service.crowdGuard.look(waiting, performance.now())
-    if (seen === 'begun') service.acceptWaits++
-    else if (seen === 'tell') {
-      this.#log.warning(
-        `service ${label} has all the processes it may have (maxchild=${entry.maxchild}), all are busy, and clients wait: ` +
-          `\`cyr_info proc\` tells who they serve; raise maxchild (or ${entry.name}_service_connections) and send SIGHUP if that is as it should be`,
-      )
     }
   }
 
@@ -262,37 +232,8 @@ export class Supervisor {
   #environment({ entry, number }: ServiceSocket): Record<string, string> {
     const environment: Record<string, string> = { CYRUS_SERVICE: entry.name, CYRUS_ID: String(number) }
     if (entry.kind === 'daemon') environment.CYRUS_ISDAEMON = '1'
-    else if (entry.provideUuid) environment[UUID_VARIABLE] = this.#uuidPrefix()
+    else if (entry.provideUuid) environment[UUID_VARIABLE] = this.#uuids.next()
     return environment
-  }
-
-  /** All zeros when there can be none: messages then have no UUID. */
-  #uuidPrefix(): string {
-    try {
-      return this.#uuids?.next() ?? NULL_PREFIX
-    } catch (error) {
-      this.#log.error((error as Error).message)
-      return NULL_PREFIX
-    }
-  }
-
-  /**
-   * Prepares for prefixes if a service is to get them.
-   * @throws {UuidStateError}
-   */
-  async #prepareUuids({ services }: MasterConf): Promise<void> {
-    const wanting = services.filter(({ provideUuid }) => provideUuid)
-    if (wanting.length === 0 || this.#uuids !== undefined) return
-    const machine = this.#options.config.int('sync_machineid')
-    if (machine < 1) {
-      const names = wanting.map(({ name }) => name).join(', ')
-      this.#log.warning(
-        `provide_uuid of ${names} has no effect: set sync_machineid (1 to 255) in ${this.#options.config.path}`,
-      )
-    } else {
-      const warn = (message: string): void => this.#log.warning(message)
-      this.#uuids = await UuidPrefixes.open(this.#options.config.directory, machine, warn)
-    }
   }
 
   #spawn(service: ServiceSocket): void {
@@ -317,7 +258,6 @@ export class Supervisor {
         this.#log.error(`can't start a process for ${what}: ${error.message}`)
         if (service !== undefined) {
           service.heldUntil = performance.now() + 1000
-          service.failures++
           this.#countFailure(service, `could not be started (${error.message})`)
         }
         this.#attend()
@@ -353,51 +293,24 @@ export class Supervisor {
     const failed = !asTold && (signal !== null || (code !== 0 && !killed))
     if (failed && was === 'ready' && child.service !== undefined && this.#stopping === undefined) {
       this.#log.warning(`service ${child.what} pid ${pid} in READY state: terminated abnormally`)
-      child.service.failures++
       // A process with several slots is ready while it serves: for Cyrus it would be BUSY, which is no failure to start.
-      if (!child.served) {
-        if (signal === 'SIGKILL') this.#countKill(child.service)
-        else this.#countFailure(child.service, signal === null ? `exited with ${code}` : `died of ${signal}`)
-      }
+      if (child.served) child.service.failures++
+      else this.#countFailure(child.service, signal ? `died of ${signal}` : `exited with ${code}`, signal === 'SIGKILL')
     }
     if (this.#stopping !== undefined) {
       if (this.#services.every(({ active }) => active === 0)) this.#servicesGone?.()
     } else this.#attend()
   }
 
-  /** One more process that died before it served anyone. @param how the last one ended */
-  #countFailure(service: ServiceSocket, how: string): void {
-    const { entry, label } = service
-    const first = service.crashGuard.failures < MOST_FAILURES
-    if (!service.crashGuard.failed(performance.now()) || !service.enabled) return
-    const what = `${MOST_FAILURES} processes in a row ${how} before they served anyone`
-    const advice = `look for lines of ${entry.name} in this log, or run its command by hand: ${entry.command.argv.join(' ')}`
-    if (entry.kind === 'daemon' && entry.wait) {
-      if (first) this.#log.error(`ERROR: daemon ${label} is repeatedly failing: ${advice}`)
-    } else if (entry.babysit) {
-      const text = `too many failures for service ${label}, disabling for ${FAILURE_WINDOW / 1000} seconds`
-      if (performance.now() - service.heldUntil > TOLD_AGAIN)
-        this.#log.error(`ERROR: ${text}, again and again: ${what}; ${advice}`)
-      else this.#log.debug(text)
-      service.heldUntil = performance.now() + FAILURE_WINDOW
-      service.crashGuard.relent(service.heldUntil)
-      setTimeout(() => this.#attend(), FAILURE_WINDOW + 1).unref()
-    } else {
-      const text = `too many failures for service ${label}, disabling until next SIGHUP`
-      this.#log.error(`ERROR: ${text}: ${what}; ${advice}, then \`kill -HUP ${process.pid}\``)
+  /** A process died before it served anyone, of SIGKILL or otherwise. @param how it ended */
+  #countFailure(service: ServiceSocket, how: string, byKill = false): void {
+    service.failures++
+    const now = performance.now()
+    const verdict = byKill ? processKilled(service, now) : processFailed(service, how, now, this.#log)
+    if (verdict === 'give up') {
       service.enabled = false
       this.#closeSocket(service, false)
-    }
-  }
-
-  /**
-   * A process that nobody had used yet was killed: somebody's doing (an administrator's, the kernel's for want of memory), nothing that the service
-   * could help, so it is not given up for that. But when it goes on like this until none is left, we wait a moment.
-   */
-  #countKill(service: ServiceSocket): void {
-    if (!service.killGuard.failed(performance.now()) || service.active > 0) return
-    service.heldUntil = performance.now() + KILLED_PAUSE
-    setTimeout(() => this.#attend(), KILLED_PAUSE + 1).unref()
+    } else if (verdict === 'pause') setTimeout(() => this.#attend(), service.heldUntil - now + 1).unref()
   }
 
   /** Drops services that are no longer configured once their last process is gone. */
@@ -438,8 +351,7 @@ export class Supervisor {
   async #reload(): Promise<void> {
     if (this.#stopping !== undefined) return
     const conf = this.#options.reread()
-    await this.#prepareUuids(conf)
-    const told = [...this.#processes.keys()]
+    await this.#uuids.prepare(conf)
     const plan = planReload([...this.#services, ...this.#waitDaemons], conf)
     for (const [service, entry] of plan.kept) {
       service.entry = entry
@@ -456,10 +368,12 @@ export class Supervisor {
     }
     for (const entry of plan.newServices) this.#services.push(...(await this.#openService(entry, false)))
     for (const entry of plan.newDaemons) this.#addDaemon(entry)
-    for (const child of this.#children.values()) {
-      if (child.state === 'dead' || child.service === undefined) continue
-      this.#recycled.add(child.pid)
-      this.#processes.get(child.pid)?.kill('SIGHUP')
+    const told = [...this.#children.values()]
+      .filter(({ state, service }) => state !== 'dead' && service !== undefined)
+      .map(({ pid }) => pid)
+    for (const pid of told) {
+      this.#recycled.add(pid)
+      this.#processes.get(pid)?.kill('SIGHUP')
     }
     setTimeout(() => {
       const left = told.filter((pid) => this.#processes.has(pid))
@@ -479,7 +393,8 @@ export class Supervisor {
   async #shutdown(signal: string): Promise<void> {
     this.#log.notice(`attempting clean shutdown on ${signal}`)
     this.#running = false
-    for (const timer of [this.#holdTimer, this.#eventTimer, this.#crowdTimer]) clearTimeout(timer)
+    for (const timer of [this.#holdTimer, this.#eventTimer]) clearTimeout(timer)
+    this.#crowds.stop()
     this.#poller.close()
     const gone = new Promise<void>((resolve) => {
       this.#servicesGone = resolve

@@ -5,7 +5,10 @@
  */
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Config } from '../lib/config/config.js'
+import type { Logger } from '../lib/process/log.js'
 import { uuidPrefix } from '../lib/process/message_uuid.js'
+import type { MasterConf } from './entries.js'
 
 /** The highest number that fits a process' two bytes. */
 const LAST_CHILD = 0xffff
@@ -90,6 +93,45 @@ export class UuidPrefixes {
       }
     } catch (error) {
       throw new UuidStateError(`couldn't initialise UUID subsystem: ${(error as Error).message}`)
+    }
+  }
+}
+
+/** CYRUS_UUID_PREFIX of a process that gets none. */
+const NULL_PREFIX = '0'.repeat(24)
+
+/** Where services with `provide_uuid` have their prefixes from: nothing is read or written until there is one. */
+export class UuidSource {
+  #prefixes: UuidPrefixes | undefined
+
+  constructor(
+    private readonly config: Config,
+    private readonly log: Logger,
+  ) {}
+
+  /**
+   * Prepares for prefixes if a service is to get them; told in the log when none can be made for want of `sync_machineid`.
+   * @throws {UuidStateError}
+   */
+  async prepare({ services }: MasterConf): Promise<void> {
+    const wanting = services.filter(({ provideUuid }) => provideUuid)
+    if (wanting.length === 0 || this.#prefixes !== undefined) return
+    const machine = this.config.int('sync_machineid')
+    if (machine < 1) {
+      const names = wanting.map(({ name }) => name).join(', ')
+      this.log.warning(`provide_uuid of ${names} has no effect: set sync_machineid (1 to 255) in ${this.config.path}`)
+      return
+    }
+    this.#prefixes = await UuidPrefixes.open(this.config.directory, machine, (text) => this.log.warning(text))
+  }
+
+  /** @returns the prefix for one more process; all zeros when there can be none: its messages then have no UUID */
+  next(): string {
+    try {
+      return this.#prefixes?.next() ?? NULL_PREFIX
+    } catch (error) {
+      this.log.error((error as Error).message)
+      return NULL_PREFIX
     }
   }
 }

@@ -137,7 +137,7 @@ t.test('SERVICES: maxfds, and the user’s limit without it', async (t) => {
   t.equal(await limit('sock'), '77')
   t.equal(await limit('free'), own)
   const daemon = await until('the daemon', () =>
-    childrenOf(master.pid).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('-d')),
+    childrenOf(master.pid).find((pid) => textOf(`/proc/${pid}/cmdline`).includes('-d')),
   )
   t.match(readFileSync(`/proc/${daemon}/limits`, 'utf8'), /Max open files +66 /)
 })
@@ -193,9 +193,7 @@ t.test('DAEMON: environment, maxforkrate, babysat; wait=y in a group of its own 
   t.equal(readFileSync(trace, 'utf8').split('\n').slice(0, 2).join(), 'first start 1,second start 1')
   await until('the plain one', () => readFileSync(trace, 'utf8').includes('plain start 1'))
   const pidOf = (name: string): number =>
-    childrenOf(master.pid).find((pid) =>
-      readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`CYRUS_SERVICE=${name}\0`),
-    )!
+    childrenOf(master.pid).find((pid) => textOf(`/proc/${pid}/environ`).includes(`CYRUS_SERVICE=${name}\0`))!
   const groupOf = (pid: number): number =>
     Number(readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]!.split(' ')[2])
   t.equal(groupOf(pidOf('plain')), master.pid, 'in master’s process group')
