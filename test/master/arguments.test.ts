@@ -5,6 +5,15 @@ import t from 'tap'
 import { statisticsOf } from './figures.js'
 import { Client, childrenOf, freePort, Instance, isAlive, until } from './instance.js'
 
+/** A file of /proc; empty when its process is gone. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'latin1')
+  } catch {
+    return ''
+  }
+}
+
 t.test(
   'START: in order, each waited for, nothing in its environment; a program that is not there is a failure',
   async (t) => {
