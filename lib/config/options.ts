@@ -153,6 +153,8 @@ const TABLE: readonly Option[] = [
   toggle('unixhierarchysep', true, 'Whether the hierarchy separator is / instead of a dot.'),
   string('userprefix', 'Other Users', 'Prefix of other users’ mailboxes, with altnamespace.'),
   string('sharedprefix', 'Shared Folders', 'Prefix of shared mailboxes, with altnamespace.'),
+  toggle('disable_user_namespace', false, 'Whether LIST shows users no mailboxes of others.'),
+  toggle('disable_shared_namespace', false, 'Whether LIST shows users no shared mailboxes.'),
   string('defaultacl', 'anyone lrs', 'ACL of shared mailboxes made without a parent.'),
   string('delete_mode', 'delayed', 'Whether deleted mailboxes are removed at once or kept below DELETED.', {
     values: ['immediate', 'delayed'],

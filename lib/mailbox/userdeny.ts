@@ -12,9 +12,12 @@ interface Denials {
 }
 
 const known = new Map<string, Denials>()
+const NOBODY: Denials['byUser'] = new Map()
 
 function read(path: string): Denials['byUser'] {
-  const { ino, size, mtimeMs } = statSync(path)
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found === undefined) return NOBODY
+  const { ino, size, mtimeMs } = found
   const stamp = `${ino}.${size}.${mtimeMs}`
   const before = known.get(path)
   if (before?.stamp === stamp) return before.byUser

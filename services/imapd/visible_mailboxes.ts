@@ -146,11 +146,14 @@ export async function* visibleMailboxes(
         : merged(pages(session, tree, session.user!, jump), pages(session, tree, 'anyone', jump)),
     )
   }
+  const { config } = session.imapd
+  const hides = (option: string): boolean => !session.isAdmin && config.switch(option)
   if (level !== '' && level !== at) {
-    yield* others(level, own)
+    if (!hides(isPersonal(`${level}.`) ? 'disable_user_namespace' : 'disable_shared_namespace'))
+      yield* others(level, own)
   } else {
-    yield* others(`${at}user`, own)
-    yield* others(at, `${at}user`, at + DELETED_PREFIX)
+    if (!hides('disable_user_namespace')) yield* others(`${at}user`, own)
+    if (!hides('disable_shared_namespace')) yield* others(at, `${at}user`, at + DELETED_PREFIX)
     if (session.isAdmin) yield* others(at + DELETED_PREFIX)
   }
 }

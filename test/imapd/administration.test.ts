@@ -1,5 +1,6 @@
 /** What administrators do over IMAP beside making mailboxes: giving users other names, going back to before the login; and the drafts METADATA grew out of. */
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import t from 'tap'
 import { passwordStore } from '../../lib/sasl/check_password.js'
@@ -86,6 +87,38 @@ UNUSER alice
 USER carol
 `,
   )
+})
+
+t.test('mailboxes move to another partition', async (t) => {
+  const second = mkdtempSync(path.join(tmpdir(), 'partition-'))
+  t.teardown(() => rmSync(second, { recursive: true, force: true }))
+  const { server, conversation } = await fixture(t, `partition-second: ${second}`)
+  await conversation.play(`${LOGIN}
+    A> 1 CREATE INBOX.sub
+    A< 1 OK …
+    A> 2 APPEND INBOX.sub {17+}\\r\\nSubject: x\\r\\n\\r\\nx\\r\\n
+    A< 2 OK …
+    A> 3 RENAME INBOX.sub INBOX.sub second
+    A< 3 NO [NOPERM] Permission denied
+    R> 1 LOGIN cyrus testpw
+    R< 1 OK …
+    R> 2 RENAME user.alice user.alice second
+    R< * OK rename user.alice user.alice
+    R< * OK rename user.alice.sub user.alice.sub
+    R< 2 OK Completed
+    R> 3 RENAME user.alice user.alice second
+    R< 3 NO [ALREADYEXISTS] Mailbox already exists
+    R> 4 RENAME user.alice.sub user.alice.new default
+    R< 4 NO [CANNOT] Cross-server or cross-partition move w/rename not supported
+    R> 5 RENAME user.alice user.alice third
+    R< 5 NO [CANNOT] Invalid mailbox name: no partition "third"
+    A> 4 GETMETADATA INBOX.sub /shared/vendor/cmu/cyrus-imapd/partition
+    A< * METADATA INBOX.sub ("/shared/vendor/cmu/cyrus-imapd/partition" "second")
+    A< 4 OK Completed
+  `)
+  const mailbox = server.store.mailbox('user.alice.sub')!
+  t.ok(server.store.messagePath(mailbox, 1).startsWith(second))
+  t.equal((await server.store.readMessage(mailbox, 1)).toString(), 'Subject: x\r\n\r\nx\r\n')
 })
 
 t.test('not without allowusermoves', async (t) => {

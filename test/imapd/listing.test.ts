@@ -192,3 +192,22 @@ t.test('SCAN finds mailboxes by what is in them', async (t) => {
     A< 9 OK Completed
   `)
 })
+
+t.test('others and shared mailboxes can be hidden', async (t) => {
+  const { server, conversation } = await fixture(t, 'disable_user_namespace: yes\ndisable_shared_namespace: yes')
+  await createMailbox(server.store, 'shared')
+  await conversation.play(`${LOGIN}
+    B> 1 LOGIN bob testpw
+    B< 1 OK …
+    B> 2 SETACL INBOX alice lr
+    B< 2 OK Completed
+    A> 1 LIST "" *
+    A< * LIST (\\HasNoChildren) "." INBOX
+    A< 1 OK Completed
+    A> 2 LIST "" user.%
+    A< 2 OK Completed
+    A> 3 STATUS user.bob (MESSAGES)
+    A< * STATUS user.bob (MESSAGES 0)
+    A< 3 OK Completed
+  `)
+})

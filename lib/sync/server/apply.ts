@@ -1,13 +1,8 @@
 /** APPLY of replication (csync.md §5), but for MAILBOX, RESERVE and MESSAGE, which have files of their own. */
+
 import { forgetUser } from '../../mailbox/folders.js'
-import {
-  Flag,
-  MailboxExistsError,
-  type MailboxHeader,
-  type MailStore,
-  type Staged,
-  syncLogLine,
-} from '../../store/store.js'
+import { stageAll } from '../../mailbox/partition.js'
+import { Flag, MailboxExistsError, type MailStore, type Staged, syncLogLine } from '../../store/store.js'
 import { type Dlist, DlistFieldError, DlistMap, field, list, stringsOf, textOf } from '../dlist.js'
 import { inboxOf, isMailboxName, ownerOf } from '../names.js'
 import { parseAnnotation, parseQuota, parseSeen, parseSubscription } from '../user_codec.js'
@@ -84,24 +79,6 @@ async function rename({ store, log }: SessionContext, value: Dlist): Promise<voi
     await renameNow(store, map, moved)
   } finally {
     for (const staged of moved?.values() ?? []) store.unstage(staged)
-  }
-}
-
-/** Every message of a mailbox, staged on another partition: on disk, and not in memory. */
-async function stageAll(store: MailStore, mailbox: MailboxHeader, partition: string): Promise<Map<number, Staged>> {
-  const all = new Map<number, Staged>()
-  const index = store.index(mailbox.id)
-  try {
-    for (let row = 0; row < (index?.length ?? 0); row++) {
-      if (index!.flags(row) & Flag.Unlinked) continue
-      const uid = index!.uid(row)
-      const staged = await store.stageBuffer(partition, await store.readMessage(mailbox, uid), { synced: true })
-      all.set(uid, { ...staged, message: undefined })
-    }
-    return all
-  } catch (error) {
-    for (const staged of all.values()) store.unstage(staged)
-    throw error
   }
 }
 
