@@ -1,7 +1,9 @@
 /** Every argument of every section of cyrus.conf (reference: master.md §2), and every option of the command line, on the real program. */
+import { execFileSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import t from 'tap'
+import { program } from '../lab/software.js'
 import { statisticsOf } from './figures.js'
 import { Client, childrenOf, freePort, Instance, isAlive, until } from './instance.js'
 
@@ -231,6 +233,12 @@ t.test('DAEMON: a wait=y that says something else', async (t) => {
 })
 
 t.test('-V, --help, -P and -x of Cyrus 2.3, -v, -L, -r, -l, -j', async (t) => {
+  // MAJOR.MINOR.REV[-extra], which test suites read
+  t.match(
+    execFileSync(program('ours', 'master'), ['-V'], { encoding: 'utf8' }),
+    /^cyrus-imapd 3\.6\.1-cyrus-ts-\d+\.\d+\.\d+\n$/,
+  )
+  t.match(execFileSync(program('ours', 'master'), ['--help'], { encoding: 'utf8' }), /^usage: master /)
   const version = new Instance()
   t.teardown(() => version.close())
   version.configure('')

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import t from 'tap'
+import { facilityNumber } from '../../lib/os/syslog.js'
 import { parseOptions, UsageError } from '../../lib/process/getopt.js'
 import { oneLine } from '../../lib/process/log.js'
 import { parseServiceOptions, reuseLimitFor } from '../../lib/process/service_options.js'
@@ -89,4 +90,11 @@ t.test('slots', async (t) => {
   closed.taken()
   t.strictSame([closed.close(), closed.free, closed.released(), closed.close()], [[2], 0, [], []])
   t.strictSame(new Slots(3, 0).close(), [], 'an idle one just leaves')
+})
+
+t.test('syslog facilities by the names that imapd.conf takes', async (t) => {
+  t.equal(facilityNumber('mail'), 2)
+  t.equal(facilityNumber('LOG_LOCAL6'), 22)
+  t.equal(facilityNumber('local0'), 16)
+  t.equal(facilityNumber('post'), undefined)
 })
