@@ -3,6 +3,7 @@
  * with the overrides of one service (`NAME_option:`) already applied.
  */
 import { isAbsolute } from 'node:path'
+import { currentName } from './former_names.js'
 import { ConfigError, readSettings, type Setting } from './grammar.js'
 import { isKnownElsewhere } from './known_elsewhere.js'
 import { OPTIONS, type Option } from './options.js'
@@ -48,10 +49,17 @@ export class Config {
     const prefix = service === undefined ? undefined : `${service.toLowerCase()}_`
     for (const setting of readSettings(path)) {
       const own =
-        prefix !== undefined && setting.name.startsWith(prefix) ? setting.name.slice(prefix.length) : undefined
+        prefix !== undefined && setting.name.startsWith(prefix)
+          ? currentName(setting.name.slice(prefix.length))
+          : undefined
       const target = own !== undefined && OPTIONS.has(own) ? overrides : raw
-      const name = target === overrides ? own! : setting.name
+      const name = target === overrides ? own! : currentName(setting.name)
       const earlier = target.get(name)
+      if (earlier !== undefined && earlier.name !== setting.name) {
+        // given under its name of old, too: the current one counts
+        if (setting.name.endsWith(name)) target.set(name, setting)
+        continue
+      }
       if (earlier !== undefined) {
         throw new ConfigError(
           setting.file,

@@ -59,6 +59,20 @@ t.test('a service’s own value wins, before or after the plain one', async (t) 
   t.equal(Config.load(path, { service: 'lmtp' }).string('admins'), 'b')
 })
 
+t.test('names of older releases mean what they meant', async (t) => {
+  const warned: string[] = []
+  const text = 'tls_cert_file: /a\nimap_tls_key_file: /k\nautocreatequota: 7\ntls_server_cert: /b\n'
+  const config = Config.load(file('former.conf', text), { service: 'imap', warn: (message) => warned.push(message) })
+  t.equal(config.string('tls_server_cert'), '/b', 'the current name wins')
+  t.equal(config.string('tls_server_key'), '/k')
+  t.equal(config.size('autocreate_quota'), 7 * 1024)
+  t.same(warned, [])
+  t.equal(Config.load(file('former2.conf', 'tls_server_cert: /b\ntls_cert_file: /a\n')).string('tls_server_cert'), '/b')
+  t.throws(() => Config.load(file('former3.conf', 'tls_cert_file: /a\ntls_cert_file: /b\n')), {
+    message: /former3.conf:2: "tls_cert_file" was already given on line 1/,
+  })
+})
+
 t.test('@include, relative to the including file', async (t) => {
   file('inner.conf', 'servername: inner\n')
   const path = file('c.conf', '@include: inner.conf\nadmins: x\n')
