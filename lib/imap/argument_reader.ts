@@ -81,6 +81,13 @@ export class ArgumentReader {
     this.#at += 1
   }
 
+  /** Everything that is left, as it is. */
+  remaining(): Buffer {
+    const rest = this.bytes.subarray(this.#at)
+    this.#at = this.bytes.length
+    return rest
+  }
+
   /** Nothing may follow. @throws {ImapSyntaxError} */
   end(): void {
     if (!this.atEnd) this.fail(`Unexpected extra arguments to ${this.command}`)

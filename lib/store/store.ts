@@ -352,10 +352,11 @@ export class MailStore {
 
   /**
    * Runs a function as one durable transaction. See transaction.ts for what it may do.
+   * @param options.unlogged no replication log lines are written: it came by replication
    * @returns what the function returned, once the change is on disk; with `sync_mode: semisync`, once it is on the replica too
    * @throws what the function throws, or why the commit failed; nothing has happened then
    */
-  async write<T>(change: (transaction: StoreTransaction) => T): Promise<T> {
+  async write<T>(change: (transaction: StoreTransaction) => T, { unlogged = false } = {}): Promise<T> {
     if (this.#closed) throw new Error('the store is closed')
     if (this.#settler.relief !== undefined) await this.#settler.relief
     let transaction!: StoreTransaction
@@ -366,7 +367,7 @@ export class MailStore {
       transaction.flush()
       // deleting a mailbox's directory waits for the commit, and survives the process as an intent
       for (const gone of transaction.removedDirectories) transaction.intent.remove.push(this.#spool.directory(gone))
-      if (!this.#syncLog.enabled) transaction.intent.log = []
+      if (unlogged || !this.#syncLog.enabled) transaction.intent.log = []
       sequence = this.#intents.put(transaction.intent, transaction.contents)
       return value
     })

@@ -43,6 +43,13 @@ export class WireReader {
     readonly limits: DlistLimits = DEFAULT_LIMITS,
   ) {}
 
+  /** Puts bytes before everything that is still to be read. */
+  putBack(bytes: Buffer): void {
+    this.#bytes = Buffer.concat([bytes, this.#bytes.subarray(this.#at)])
+    this.#text = this.#bytes.toString('latin1')
+    this.#at = 0
+  }
+
   /** Drops what was read ahead: nothing sent before TLS may count after it. */
   clear(): void {
     this.#bytes = EMPTY

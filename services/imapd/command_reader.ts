@@ -33,6 +33,8 @@ export interface ReaderLimits {
   /** bytes of one literal (`maxliteral`) */
   literal: number
   loggedIn: boolean
+  /** whether a line is given as it is, its literals left on the connection */
+  isWhole?: (line: Buffer) => boolean
 }
 
 /** Whether the literal that ends these bytes is of a message to be stored (APPEND, REPLACE), not its mailbox name. */
@@ -53,7 +55,7 @@ export async function readCommand(connection: Connection, reply: Reply, limits: 
   let line = connection.tryReadLine() ?? (await connection.readLine())
   if (line === null) return null
   let literal = announcedLiteral(line)
-  if (!literal) return line
+  if (!literal || limits.isWhole?.(line)) return line
   const pieces: Buffer[] = []
   let size = 0
   const most = limits.loggedIn ? MOST : MOST_BEFORE_LOGIN

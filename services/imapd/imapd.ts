@@ -112,6 +112,7 @@ export class Imapd {
   /** Whether a command exists in this session: STARTTLS needs a certificate, COMPRESS is given once. */
   offers(command: Command, session: Session): boolean {
     if (/^[GS]ETANNOTATION$/.test(command.name)) return this.config.switch('annotation_enable_legacy_commands')
+    if (command.name.startsWith('SYNC')) return session.isAdmin
     if (command.name === 'STARTTLS') return this.tls !== undefined && !isEncrypted(session.channel)
     return true
   }
@@ -126,6 +127,7 @@ export class Imapd {
     const login = session.user === undefined ? this.#login(session) : ['LOGINDISABLED']
     if (session.mayUnauthenticate) login.push('UNAUTHENTICATE')
     if (this.config.switch('annotation_enable_legacy_commands')) login.push('ANNOTATEMORE')
+    if (session.isAdmin) login.push('X-REPLICATION', 'X-SIEVE-MAILBOX')
     return [...ALWAYS, ...OF_MAILBOXES, ...login, ...compress, ...QUOTAS, ...limit].join(' ')
   }
 

@@ -42,6 +42,7 @@ import { starttls } from './commands/starttls.js'
 import { status } from './commands/status.js'
 import { store } from './commands/store.js'
 import { subscribe, unsubscribe } from './commands/subscribe.js'
+import { syncapply, syncget, syncrestart } from './commands/sync.js'
 import { thread } from './commands/thread.js'
 import { unauthenticate } from './commands/unauthenticate.js'
 import { unselect } from './commands/unselect.js'
@@ -95,6 +96,9 @@ const COMMANDS = new Map<string, Command>(
     status,
     store,
     subscribe,
+    syncapply,
+    syncget,
+    syncrestart,
     thread,
     unauthenticate,
     unselect,

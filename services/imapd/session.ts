@@ -13,6 +13,7 @@ import { isAdmin } from '../../lib/sasl/identity.js'
 import type { Command, State } from './command.js'
 import { ANSWERED, type CommandContext, SELECTED } from './command.js'
 import { HopelessError, RefusedCommand, readCommand } from './command_reader.js'
+import { isSyncCommand } from './commands/sync.js'
 import { answerFor } from './errors.js'
 import { Features } from './features.js'
 import type { Imapd } from './imapd.js'
@@ -145,6 +146,7 @@ export class Session {
       command = await readCommand(this.connection, this.reply, {
         literal: this.imapd.maxLiteral,
         loggedIn: this.user !== undefined,
+        isWhole: this.isAdmin ? isSyncCommand : undefined,
       })
     } catch (error) {
       this.#readFailed(error)

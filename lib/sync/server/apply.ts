@@ -49,9 +49,9 @@ function mapOf(value: Dlist): DlistMap {
   return value
 }
 
-async function unmailbox({ store }: SessionContext, value: Dlist): Promise<void> {
+async function unmailbox({ write }: SessionContext, value: Dlist): Promise<void> {
   const name = scalarOf(value)
-  await store.write((txn) => {
+  await write((txn) => {
     const writer = txn.mailbox(name)
     if (writer === undefined) {
       if (txn.tombstone(name) === undefined) throw new Refusal(Refused.nonexistent)
@@ -63,7 +63,7 @@ async function unmailbox({ store }: SessionContext, value: Dlist): Promise<void>
   })
 }
 
-async function rename({ store, log }: SessionContext, value: Dlist): Promise<void> {
+async function rename({ store, write, log }: SessionContext, value: Dlist): Promise<void> {
   const map = mapOf(value)
   const from = field.string(map, 'OLDMBOXNAME')
   const to = field.string(map, 'NEWMBOXNAME')
@@ -76,14 +76,14 @@ async function rename({ store, log }: SessionContext, value: Dlist): Promise<voi
   if (moves && !store.hasPartition(partition)) throw new Refusal(Refused.unknown, `unknown partition ${partition}`)
   const moved = moves ? await stageAll(store, mailbox, partition) : undefined
   try {
-    await renameNow(store, map, moved)
+    await renameNow(write, map, moved)
   } finally {
     for (const staged of moved?.values() ?? []) store.unstage(staged)
   }
 }
 
 async function renameNow(
-  store: MailStore,
+  write: SessionContext['write'],
   map: DlistMap,
   moved: ReadonlyMap<number, Staged> | undefined,
 ): Promise<void> {
@@ -91,7 +91,7 @@ async function renameNow(
   const to = field.string(map, 'NEWMBOXNAME')
   const partition = field.string(map, 'PARTITION')
   const uidvalidity = field.optionalNumber32(map, 'UIDVALIDITY')
-  await store.write((txn) => {
+  await write((txn) => {
     const writer = txn.mailbox(from)
     if (writer === undefined) throw new Refusal(Refused.nonexistent)
     const { header } = writer
@@ -116,48 +116,48 @@ async function renameNow(
   })
 }
 
-async function subscribe({ store }: SessionContext, value: Dlist, on: boolean): Promise<void> {
+async function subscribe({ write }: SessionContext, value: Dlist, on: boolean): Promise<void> {
   const { userid, name } = parseSubscription(value)
   if (userid === '' || name === '' || name.length > 1023)
     throw new DlistFieldError('USERID or MBOXNAME is empty or too long')
-  await store.write((txn) => {
+  await write((txn) => {
     if (txn.setSubscribed(userid, name, on)) txn.log(syncLogLine('SUB', userid, name))
   })
 }
 
-async function seen({ store }: SessionContext, value: Dlist): Promise<void> {
+async function seen({ write }: SessionContext, value: Dlist): Promise<void> {
   const { userid, uniqueid, entry } = parseSeen(value)
   if (userid === '' || uniqueid === '' || uniqueid.length > 128 || userid.length > 512)
     throw new DlistFieldError('USERID or UNIQUEID is empty or too long')
-  await store.write((txn) => {
+  await write((txn) => {
     txn.setSeen(userid, uniqueid, entry)
     txn.log(syncLogLine('SEEN', userid, uniqueid))
   })
 }
 
-async function quota({ store }: SessionContext, value: Dlist): Promise<void> {
+async function quota({ write }: SessionContext, value: Dlist): Promise<void> {
   const { root, quota: limits } = parseQuota(value)
   if (!isMailboxName(root)) throw new DlistFieldError('ROOT cannot name a mailbox')
-  await store.write((txn) => {
+  await write((txn) => {
     const modseq = limits.modseq || (txn.quota(root)?.modseq ?? 0) + 1
     txn.setQuota(root, { ...limits, modseq })
     txn.log(syncLogLine('QUOTA', root))
   })
 }
 
-async function unquota({ store }: SessionContext, value: Dlist): Promise<void> {
+async function unquota({ write }: SessionContext, value: Dlist): Promise<void> {
   const root = scalarOf(value)
-  await store.write((txn) => {
+  await write((txn) => {
     if (txn.quota(root) === undefined) return
     txn.setQuota(root, undefined)
     txn.log(syncLogLine('QUOTA', root))
   })
 }
 
-async function annotation({ store }: SessionContext, value: Dlist, set: boolean): Promise<void> {
+async function annotation({ write }: SessionContext, value: Dlist, set: boolean): Promise<void> {
   const { name, entry, userid, value: bytes } = parseAnnotation(value, set)
   if (entry === '' || entry.length > 1024) throw new DlistFieldError('ENTRY is empty or too long')
-  await store.write((txn) => {
+  await write((txn) => {
     const writer = name === '' ? undefined : txn.mailbox(name)
     if (name !== '' && writer === undefined) throw new Refusal(Refused.nonexistent)
     if (writer !== undefined) writer.header.folderModseq = writer.nextModseq()
@@ -167,13 +167,13 @@ async function annotation({ store }: SessionContext, value: Dlist, set: boolean)
 }
 
 /** Marks records \Expunged without raising any modseq. UIDs that are not there are skipped. */
-async function expunge({ store }: SessionContext, value: Dlist): Promise<void> {
+async function expunge({ store, write }: SessionContext, value: Dlist): Promise<void> {
   const map = mapOf(value)
   const name = field.string(map, 'MBOXNAME')
   const uniqueid = field.string(map, 'UNIQUEID')
   const uids = stringsOf(field.list(map, 'UID')).map(Number)
   const immediate = store.config.string('expunge_mode') === 'immediate'
-  await store.write((txn) => {
+  await write((txn) => {
     const writer = txn.mailbox(name)
     if (writer === undefined) throw new Refusal(Refused.nonexistent)
     if (writer.header.uniqueid !== uniqueid) throw new Refusal(Refused.moved)
@@ -188,12 +188,12 @@ async function expunge({ store }: SessionContext, value: Dlist): Promise<void> {
 }
 
 /** Removes a user: mailboxes (not those below DELETED), subscriptions, seen state, quota roots. */
-async function unuser({ store }: SessionContext, value: Dlist): Promise<void> {
+async function unuser({ write }: SessionContext, value: Dlist): Promise<void> {
   const userid = scalarOf(value)
   if (userid === '') return
   const inbox = inboxOf(userid)
   if (!isMailboxName(inbox) || ownerOf(inbox) !== userid) return
-  await store.write((txn) => {
+  await write((txn) => {
     for (const writer of [...txn.mailboxes(inbox)]) {
       const { name } = writer.header
       txn.remove(writer, { tombstone: true })

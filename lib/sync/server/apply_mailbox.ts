@@ -36,7 +36,7 @@ const SLICE = 256
 
 /** @throws {Refusal}, {DlistFieldError} */
 export async function applyMailbox(context: SessionContext, value: Dlist): Promise<void> {
-  const { store, log } = context
+  const { store, write, log } = context
   const state = parseState(value, 'client')
   const map = value as DlistMap
   const since = parseSince(map)
@@ -57,7 +57,7 @@ export async function applyMailbox(context: SessionContext, value: Dlist): Promi
     const parts = slice.map((record) => toStore(record))
     for (const { unknownFlags } of parts) for (const flag of unknownFlags) log.warning(`Unknown system flag: ${flag}`)
     try {
-      const result = await store.write((txn) => {
+      const result = await write((txn) => {
         const writer = id === undefined ? prepare(txn, context, state, since, records) : txn.mustMailbox(id)
         if (id === undefined) replaceRightsAndAnnotations(txn, writer, state)
         let appended = false
@@ -100,9 +100,9 @@ function recordsOf(map: DlistMap): SyncRecord[] {
 }
 
 /** An intermediate mailbox or a tombstone: only an entry of the list. */
-async function applyListEntry({ store }: SessionContext, state: MailboxState): Promise<void> {
+async function applyListEntry({ store, write }: SessionContext, state: MailboxState): Promise<void> {
   const { name, uniqueid, mbtype } = state
-  await store.write((txn) => {
+  await write((txn) => {
     const existing = txn.mailbox(name)
     if (mbtype.includes('d')) {
       if (existing?.header.mbtype.includes('i')) txn.remove(existing, { tombstone: true })

@@ -12,13 +12,10 @@ import type { Logger } from '../../process/log.js'
 import { isAdmin } from '../../sasl/identity.js'
 import { serverMechanisms, startServerMechanism } from '../../sasl/server_mechanism.js'
 import type { MailStore } from '../../store/store.js'
-import { DlistFieldError } from '../dlist.js'
-import { DlistSyntaxError, DlistTooBigError } from '../dlist_parser.js'
-import { type FileSinks, WireReader } from '../wire_reader.js'
-import { APPLIES } from './apply.js'
+import { DlistTooBigError } from '../dlist_parser.js'
+import { WireReader } from '../wire_reader.js'
 import type { SessionContext } from './context.js'
-import { GETS } from './get.js'
-import { Refusal, Refused } from './refusal.js'
+import { runDlistCommand } from './dlist_command.js'
 import { Staging } from './staging.js'
 
 /** What a session needs from its process. */
@@ -71,6 +68,7 @@ class Session {
       staging: new Staging(store),
       force: false,
       sieveMailbox: false,
+      write: (change) => store.write(change),
       send: (text) => this.#send(Buffer.from(text, 'latin1')),
       sendBytes: (bytes) => this.#send(bytes),
     }
@@ -202,51 +200,13 @@ class Session {
   }
 
   async #dlistCommand(name: 'APPLY' | 'GET'): Promise<boolean> {
-    const { staging, log } = this.#context
-    const allowed = this.#admin
-    // an unauthenticated peer's files are dropped unread to disk
-    const sinks: FileSinks = (partition, guid) =>
-      allowed ? staging.sink(partition, guid) : { write: () => {}, end: () => {}, abort: () => {} }
-    if (!allowed) {
+    if (!this.#admin) {
       // nothing of it is parsed: an unauthenticated peer costs one line
       if ((await this.#reader.line()) === null) return false
       return this.#say('NO Please authenticate first')
     }
-    const failed = `BAD IMAP_PROTOCOL_ERROR Failed to parse ${name} line`
-    if (!(await this.#reader.blank())) {
-      if ((await this.#reader.line()) === null) return false
-      return this.#say(failed)
-    }
-    let item: Awaited<ReturnType<WireReader['item']>>
-    try {
-      item = await this.#reader.item(sinks)
-    } catch (error) {
-      if (!(error instanceof DlistSyntaxError)) throw error
-      log.notice(`IOERROR: cannot parse ${name} line: ${error.message}`)
-      return this.#say(failed)
-    }
-    const key = item.key.toUpperCase()
-    try {
-      const command = (name === 'APPLY' ? APPLIES : GETS).get(key)
-      if (command === undefined) throw new Refusal(Refused.protocol)
-      // other processes may have changed the store since
-      this.#context.store.refresh()
-      await command(this.#context, item.value)
-      return this.#say('OK success')
-    } catch (error) {
-      if (error instanceof DlistFieldError) {
-        log.notice(`SYNCERROR: ${name} ${key}: ${error.message}`)
-        return this.#say(`NO ${Refused.badParameters}`)
-      }
-      if (error instanceof Refusal) {
-        if (error.message !== '') log.error(`SYNCERROR: ${name} ${key}: ${error.message}`)
-        return this.#say(`NO ${error.line}`)
-      }
-      if (error instanceof ConnectionClosedError || error instanceof TimeoutError) throw error
-      // a full disk, a damaged mailbox: this item fails, the session goes on
-      log.error(`IOERROR: ${name} ${key}: ${(error as Error).stack ?? error}`)
-      return this.#say(`NO ${Refused.unknown}`)
-    }
+    const line = await runDlistCommand(name, this.#reader, this.#context)
+    return line === null ? false : this.#say(line)
   }
 
   async #authenticate(): Promise<boolean> {
