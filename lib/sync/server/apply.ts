@@ -2,7 +2,7 @@
 
 import { forgetUser } from '../../mailbox/folders.js'
 import { stageAll } from '../../mailbox/partition.js'
-import { Flag, MailboxExistsError, type MailStore, type Staged, syncLogLine } from '../../store/store.js'
+import { Flag, MailboxExistsError, type Staged, syncLogLine } from '../../store/store.js'
 import { type Dlist, DlistFieldError, DlistMap, field, list, stringsOf, textOf } from '../dlist.js'
 import { inboxOf, isMailboxName, ownerOf } from '../names.js'
 import { parseAnnotation, parseQuota, parseSeen, parseSubscription } from '../user_codec.js'
