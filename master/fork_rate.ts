@@ -6,6 +6,8 @@
 /** How soon a service that was held back is looked at again, in ms. */
 export const HOLD_BACK = 400
 
+const NEGLIGIBLE = 1e-3
+
 export class ForkRate {
   #forksPerSecond = 0
   #forksSinceUpdate = 0
@@ -30,6 +32,8 @@ export class ForkRate {
     if (seconds > 0) {
       const decay = 0.5 ** seconds
       this.#forksPerSecond = decay * this.#forksPerSecond + (1 - decay) * (this.#forksSinceUpdate / seconds)
+      // what is next to nothing is nothing, so that figures of an idle service come to rest
+      if (this.#forksPerSecond < NEGLIGIBLE) this.#forksPerSecond = 0
       this.#forksSinceUpdate = 0
       this.#updatedAt = now
     }

@@ -16,7 +16,7 @@ export interface Launch {
   /** descriptors 3 and 4; /dev/null where undefined */
   readonly statusFd?: number
   readonly listenFd?: number
-  /** RLIMIT_NOFILE, 0 to leave it */
+  /** RLIMIT_NOFILE, 0 to leave it; as much of it as the hard limit allows */
   readonly maxfds: number
   readonly output: ChildOutput
   /** a session, and so a process group, of its own */
@@ -47,7 +47,8 @@ export function launch(wanted: Launch): ChildProcess {
   const [name = command.program, ...args] = command.argv
   if (maxfds > 0) {
     // setrlimit must come between fork and exec, where Node lets nobody in: a shell does it and becomes the program.
-    const script = 'ulimit -n "$0" 2>/dev/null || ulimit -S -n "$0" 2>/dev/null; exec "$@"'
+    const script =
+      'ulimit -n "$0" 2>/dev/null || ulimit -S -n "$0" 2>/dev/null || ulimit -S -n "$(ulimit -H -n)"; exec "$@"'
     return spawn('/bin/sh', ['-c', script, String(maxfds), command.program, ...args], options)
   }
   return spawn(command.program, args, { ...options, argv0: name })

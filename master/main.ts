@@ -3,7 +3,7 @@
  * daemons up and is then ready for work until SIGTERM. The order is Cyrus 3.6.1's (reference: master.md §4), except that the pid file says who
  * we are, and `-d` returns, only once everything is up.
  */
-import { existsSync, mkdirSync, openSync } from 'node:fs'
+import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Config, ConfigError } from '../lib/config/config.js'
@@ -90,7 +90,7 @@ async function serve(options: MasterOptions, logOpened: (log: Logger) => void): 
   }
   const detach = readyInBackground()
   const conf = reader(false, warn)()
-  for (const warning of warnings) log.warning(warning)
+  for (const warning of [...warnings, ...cappedLimits(conf)]) log.warning(warning)
 
   const output = childOutput(options)
   if (detach === undefined && process.stdin.isTTY !== true) leadProcessGroup()
@@ -153,6 +153,14 @@ async function serve(options: MasterOptions, logOpened: (log: Logger) => void): 
   else if (output === 'ignore' && !foreground) detachOutput()
   // Sockets, children and the poller come and go; only a signal ends master.
   setInterval(() => undefined, 2 ** 30)
+}
+
+/** What is to be said of `maxfds` that no process can have. */
+function cappedLimits({ services, daemons }: MasterConf): string[] {
+  const hard = Number(/^Max open files +\w+ +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1])
+  return [...services, ...daemons]
+    .filter(({ maxfds }) => maxfds > hard)
+    .map(({ name, maxfds }) => `${name}: maxfds=${maxfds} is more than the system allows; its processes get ${hard}`)
 }
 
 /** `-d`: the foreground half. @returns the exit status: 0 once the other half is ready for work */

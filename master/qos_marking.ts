@@ -4,7 +4,7 @@ import type { Config } from '../lib/config/config.js'
 /**
  * @returns the value of IP_TOS: the code point in the upper six bits
  */
-export function typeOfService(config: Config): number {
+export function typeOfService(config: Pick<Config, 'string'>): number {
   const name = config.string('qosmarking') ?? 'cs0'
   if (name === 'ef') return 46 << 2
   const [first, second = 0] = [...name.slice(2)].map(Number)

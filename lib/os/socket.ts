@@ -21,6 +21,7 @@ const IPPROTO_IPV6 = 41
 const IPV6_V6ONLY = 26
 const IPPROTO_IP = 0
 const IP_TOS = 1
+const IPV6_TCLASS = 67
 
 /** Longest path of a UNIX socket in bytes: 108 with the final zero. */
 export const LONGEST_UNIX_PATH = 107
@@ -99,7 +100,7 @@ function getOption(fd: number, option: number): number {
  * Binds a blocking, close-on-exec socket and, for streams, listens: SO_REUSEADDR, IPv6 only for IPv6. Accepts nothing.
  * @param options.datagram SOCK_DGRAM instead of SOCK_STREAM
  * @param options.backlog of listen(2)
- * @param options.tos IP_TOS, 0 to leave it
+ * @param options.tos IP_TOS or IPV6_TCLASS, 0 to leave it
  * @returns the descriptor
  * @throws {SystemError} what socket, bind or listen answered (EADDRINUSE, EACCES, …)
  */
@@ -115,6 +116,7 @@ export function listenSocket(
     setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1)
     if (address.family === 'ipv6') setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)
     if (tos !== 0 && address.family === 'ipv4') setOption(fd, IPPROTO_IP, IP_TOS, tos)
+    if (tos !== 0 && address.family === 'ipv6') setOption(fd, IPPROTO_IPV6, IPV6_TCLASS, tos)
     const where = address.family === 'unix' ? address.path : `${address.host} port ${address.port}`
     if (address.family === 'unix') bindPath(fd, sockaddr, address.path)
     else check(native.bind()(fd, sockaddr, sockaddr.length), 'bind', where)

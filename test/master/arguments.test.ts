@@ -132,6 +132,7 @@ t.test('SERVICES: maxfds, and the user’s limit without it', async (t) => {
   master.configure(`SERVICES {
     some cmd="tiny" listen="${master.path('sock')}" maxfds=77
     free cmd="tiny" listen="${master.path('free')}"
+    much cmd="tiny" listen="${master.path('much')}" maxfds=2000000000
   }
   DAEMON {
     helper cmd="tiny -d" maxfds=66
@@ -147,6 +148,9 @@ t.test('SERVICES: maxfds, and the user’s limit without it', async (t) => {
   const own = /Max open files +(\w+)/.exec(readFileSync(`/proc/${master.pid}/limits`, 'utf8'))![1]
   t.equal(await limit('sock'), '77')
   t.equal(await limit('free'), own)
+  const hard = /Max open files +\w+ +(\w+)/.exec(readFileSync(`/proc/${master.pid}/limits`, 'utf8'))![1]
+  t.equal(await limit('much'), hard, 'as much as the system allows')
+  t.match(master.log, `much: maxfds=2000000000 is more than the system allows; its processes get ${hard}`)
   const daemon = await until('the daemon', () =>
     childrenOf(master.pid).find((pid) => textOf(`/proc/${pid}/cmdline`).includes('-d')),
   )

@@ -10,6 +10,7 @@ import type { DaemonEntry, EventEntry, MasterConf, ServiceEntry } from '../../ma
 import { EventSchedule } from '../../master/event_schedule.js'
 import { ForkRate } from '../../master/fork_rate.js'
 import { parseListen, portNumber, resolveListen } from '../../master/listen_address.js'
+import { typeOfService } from '../../master/qos_marking.js'
 import { planReload, type Running } from '../../master/reload_plan.js'
 import { missing, wantsConnections } from '../../master/spawn_policy.js'
 
@@ -28,6 +29,19 @@ t.test('fork rate: settles at the limit, and 0 is none', async (t) => {
   t.ok(rate.allows(0, 20_001), 'no limit')
   t.notOk(rate.allows(5, 20_500), 'a burst is remembered')
   t.ok(rate.allows(5, 40_000), 'and forgotten')
+})
+
+t.test('fork rate: what is left of it in the figures', async (t) => {
+  const rate = new ForkRate(0)
+  for (let n = 0; n < 10; n++) rate.forked()
+  t.equal(rate.perSecond(1000), 5)
+  t.equal(rate.perSecond(2000), 2.5)
+  t.equal(rate.perSecond(60_000), 0, 'comes to rest')
+})
+
+t.test('qosmarking', async (t) => {
+  const tos = (name: string): number => typeOfService({ string: () => name })
+  t.strictSame(['cs0', 'cs5', 'af11', 'af43', 'ef'].map(tos), [0, 0xa0, 0x28, 0x98, 0xb8])
 })
 
 t.test('giving up: five failures, none more than 10 s after the one before', async (t) => {
