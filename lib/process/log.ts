@@ -36,6 +36,9 @@ export function oneLine(message: string): string {
   })
 }
 
+/** What is done about a terminal that is gone. */
+const unheard = (): void => undefined
+
 /**
  * Opens the process's log; a later call replaces the ident for all loggers of the process (openlog(3) has only one).
  * @param options.config for `syslog_prefix`, `syslog_facility` and `debug`; without it their defaults hold
@@ -50,7 +53,7 @@ export function openLog(options: { config?: LogConfig; service: string; foregrou
   const debugging = config?.switch('debug') || Number(process.env.CYRUS_VERBOSE || 0) > 0
   openSyslog(oneLine(`${prefix}/${service}`), facility ?? 2)
   // a terminal that is gone is told of by an event, and logging that would bring the next one
-  if (foreground && process.stderr.listenerCount('error') === 0) process.stderr.on('error', () => {})
+  if (foreground && !process.stderr.listeners('error').includes(unheard)) process.stderr.on('error', unheard)
 
   const write = (severity: number, label: string, message: string): void => {
     try {

@@ -26,7 +26,7 @@ t.test('under 80 MB and 1 % of a core with ten idle services', async (t) => {
     (_, n) => `s${n} cmd="/bin/sleep 1000" listen="${master.path(`sock${n}`)}" prefork=1`,
   )
   master.configure(`SERVICES {\n${services.join('\n')}\n}`)
-  await master.start()
+  await master.start({ bare: true })
   await until('all processes', () => childrenOf(master.pid).length === SERVICES)
   // what the start still has to clean up
   await sleep(500)

@@ -124,6 +124,8 @@ export interface StartOptions {
   readonly environment?: Readonly<Record<string, string>>
   /** for node, before the program */
   readonly nodeArgs?: readonly string[]
+  /** without what a test runner has every node process load (it puts that into the environment of whatever is spawned) */
+  readonly bare?: boolean
 }
 
 export class Instance {
@@ -165,10 +167,12 @@ export class Instance {
     noWait = false,
     environment = {},
     nodeArgs = [],
+    bare = false,
   }: StartOptions = {}): Promise<void> {
     const words = ['-C', this.path('imapd.conf'), '-M', this.path('cyrus.conf'), '-p', this.path('pid')]
     const program = [...nodeArgs, join(DIST, 'master/main.js'), ...words, daemon ? '-d' : '-D', ...args]
-    this.child = spawn(process.execPath, program, {
+    const command = bare ? ['/usr/bin/env', '-u', 'NODE_OPTIONS', process.execPath] : [process.execPath]
+    this.child = spawn(command[0]!, [...command.slice(1), ...program], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, CYRUS_BINDIR: this.path('bin'), CYRUS_SERVICE: '', CYRUS_ID: '', ...environment },
     })
