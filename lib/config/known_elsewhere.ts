@@ -64,7 +64,7 @@ const NAMES = new Set(
   proxy_authname proxy_compress proxy_password proxy_realm proxyd_allow_status_referral
   proxyd_disable_mailbox_referrals ptloader_sock pts_module ptscache_db ptscache_db_path
   ptscache_timeout ptskrb5_convert524 ptskrb5_strip_default_realm quota_db quota_db_path
-  quota_use_conversations quotawarn quotawarnkb quotawarnmsg quotawarnpercent quotawarnsize readonly rectories
+  quota_use_conversations quotawarn quotawarnkb readonly rectories
   replicaonly restore_authname restore_password restore_realm reverseacls reverseuniqueids rfc2046_strict
   rfc2047_utf8 rfc3028_strict rss_feedlist_template rss_feeds rss_maxage rss_maxitems rss_maxsynopsis rss_realm
   sasl_option search_attachment_extractor_idle_timeout

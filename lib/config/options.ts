@@ -223,6 +223,16 @@ const TABLE: readonly Option[] = [
     undefined,
     'File of users who may not use a service; {configdirectory}/user_deny.db if unset.',
   ),
+  int('quotawarnpercent', 90, 'Share of a quota above which SELECT warns.', { min: 0, max: 100 }),
+  size(
+    'quotawarnsize',
+    0,
+    'K',
+    'STORAGE left below which SELECT warns, beside quotawarnpercent; 0 is as if it were all.',
+  ),
+  int('quotawarnmsg', 0, 'MESSAGE left below which SELECT warns, beside quotawarnpercent; 0 is as if it were all.', {
+    min: 0,
+  }),
   int('maxlogins_per_host', 0, 'Most logged-in sessions from one address; 0 is no limit.', { min: 0 }),
   int('maxlogins_per_user', 0, 'Most logged-in sessions of one user; 0 is no limit.', { min: 0 }),
   toggle('telemetry_bysessionid', false, 'Whether files of telemetry are named for the session, not for the process.'),

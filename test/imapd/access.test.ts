@@ -1,5 +1,6 @@
 /** ACL (RFC 4314) and QUOTA (RFC 2087); the answers are those of Cyrus 3.6.1. */
 import t from 'tap'
+import { setQuota } from '../../lib/mailbox/quota.js'
 import { fixture, LOGIN } from './fixture.js'
 
 t.test('ACL', async (t) => {
@@ -167,5 +168,30 @@ t.test('quota', async (t) => {
     R< 8 OK Completed
     A> 12 COPY 1 INBOX.sub
     A< 12 OK …
+  `)
+})
+
+t.test('SELECT warns of a quota that is nearly full', async (t) => {
+  const { server, conversation } = await fixture(t)
+  await setQuota(server.store, 'user.alice', { MESSAGE: 10, 'X-NUM-FOLDERS': 1 })
+  await setQuota(server.store, 'user.bob', { 'X-NUM-FOLDERS': 0 })
+  const lines = (name: string) => Array.from({ length: 10 }, () => `    ${name}< * …`).join('\n')
+  await conversation.play(`
+    A> 1 LOGIN alice testpw
+    A< 1 OK …
+    A> 2 SELECT INBOX
+${lines('A')}
+    A< * NO [ALERT] Mailbox is at 100% of quota: X-NUM-FOLDERS
+    A< 2 OK [READ-WRITE] Completed
+    A> 3 SELECT INBOX
+    A< * OK [CLOSED] Ok
+${lines('A')}
+    A< 3 OK [READ-WRITE] Completed
+    B> 1 LOGIN bob testpw
+    B< 1 OK …
+    B> 2 EXAMINE INBOX
+${lines('B')}
+    B< * NO [ALERT] Mailbox is over quota: X-NUM-FOLDERS
+    B< 2 OK [READ-ONLY] Completed
   `)
 })

@@ -1,4 +1,6 @@
 /** ID (RFC 2971). What the client says of itself goes to the log. */
+import { release, type } from 'node:os'
+import { quotedOrLiteral } from '../../../lib/imap/wire_text.js'
 import { ANY, define } from '../command.js'
 import { VERSION } from '../imapd.js'
 
@@ -27,9 +29,11 @@ export const id = define<string[]>({
       args.fail('Id parameter too long')
     return words
   },
-  async run({ session }, words) {
-    if (words.length > 0) session.service.log.info(`client id: ${JSON.stringify(words)}`)
-    session.reply.untagged(`ID ("name" "cyrus-ts" "version" "${VERSION}")`)
+  async run({ session }, told) {
+    if (told.length > 0) session.service.log.info(`client id: ${JSON.stringify(told)}`)
+    const fields = { name: 'cyrus-ts', version: VERSION, os: type(), 'os-version': release() }
+    const words = Object.entries(fields).map(([field, value]) => `"${field}" ${quotedOrLiteral(value)}`)
+    session.reply.untagged(`ID (${words.join(' ')})`)
     return undefined
   },
 })

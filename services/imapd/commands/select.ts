@@ -9,6 +9,7 @@ import { enableCondstore } from '../features.js'
 import { tellChanged, tellVanished } from '../fetch/changed_since.js'
 import { hasVisibleChild, useAttributes } from '../listing.js'
 import { type Found, mustFind } from '../mailboxes.js'
+import { warnAboutQuota } from '../quota_warning.js'
 import { Selected } from '../selected.js'
 import type { Session } from '../session.js'
 
@@ -146,6 +147,7 @@ async function open(
   reply.untagged(`OK [MAILBOXID (${index.header.uniqueid})] Ok`)
   reply.untagged('OK [URLMECH INTERNAL] Ok')
   reply.untagged(`OK [ANNOTATIONS ${LONGEST_ANNOTATION}] Ok`)
+  warnAboutQuota(session, header.name)
   if (features.imap4rev2) tellListed(session, { header: index.header, rights })
   if (resync?.uidvalidity === index.header.uidvalidity) {
     const known = resync.known && resolve(resync.known, 1)
