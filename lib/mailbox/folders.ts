@@ -40,12 +40,17 @@ export function nextUidvalidity(txn: StoreTransaction): number {
  * Makes a mailbox. It inherits ACL and partition from the nearest existing parent; a user's INBOX belongs to the user.
  * @param name internal
  * @param annotations that it has from the beginning
+ * @param mbtype letters of csync.md §6.2; '' ordinary mail
  * @throws {BadNameError}; {MailboxExistsError}; {MailboxGoneError} if it would be below the INBOX of a user who has none; {OverQuotaError}
  */
 export async function createMailbox(
   store: MailStore,
   name: string,
-  { partition, annotations = [] }: { partition?: string; annotations?: readonly AnnotationChange[] } = {},
+  {
+    partition,
+    annotations = [],
+    mbtype = '',
+  }: { partition?: string; annotations?: readonly AnnotationChange[]; mbtype?: string } = {},
 ): Promise<MailboxHeader> {
   const problem = nameProblem(name)
   if (problem !== undefined || isReserved(name)) {
@@ -65,7 +70,7 @@ export async function createMailbox(
     const writer = txn.create({
       uniqueid: newUniqueid(),
       name,
-      mbtype: '',
+      mbtype,
       partition: partition ?? parent?.partition ?? store.config.string('defaultpartition')!,
       acl,
       uidvalidity: nextUidvalidity(txn),

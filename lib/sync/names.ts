@@ -29,6 +29,11 @@ export function ownerOf(name: string, deleted = 'DELETED'): string {
   return domain === '' ? user : `${user}@${domain}`
 }
 
+/** Whether a name is that of a user's Sieve scripts. */
+export function isSieveMailbox(name: string): boolean {
+  return name.endsWith('.#sieve')
+}
+
 /** Whether a name lies below the deleted ones. */
 export function isDeletedName(name: string, deleted = 'DELETED'): boolean {
   return name.slice(name.indexOf('!') + 1).startsWith(`${deleted}.`)

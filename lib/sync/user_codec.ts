@@ -116,3 +116,34 @@ export function writeAnnotation(
     ['VALUE', withValue ? scalar(value.toString('latin1'), side) : undefined],
   ])
 }
+
+/** A Sieve script as peers without SIEVE-MAILBOX tell it (csync.md §4.5). */
+export interface SieveEntry {
+  /** `NAME.script`, or for the active one `NAME.bc` */
+  readonly filename: string
+  /** unix seconds; 0 with `.bc` */
+  readonly lastUpdate: number
+  /** SHA-1 of the script; zeros with `.bc`, or where it is not known */
+  readonly guid: string
+  readonly active: boolean
+}
+
+/** @throws {DlistFieldError} */
+export function parseSieve(value: Dlist): SieveEntry {
+  if (!(value instanceof DlistMap)) throw new DlistFieldError('SIEVE is no list of keys')
+  return {
+    filename: field.string(value, 'FILENAME'),
+    lastUpdate: field.number(value, 'LAST_UPDATE'),
+    guid: value.get('GUID') === undefined ? '0'.repeat(40) : field.guid(value, 'GUID'),
+    active: (field.optionalNumber(value, 'ISACTIVE') ?? 0) !== 0,
+  }
+}
+
+export function writeSieve({ filename, lastUpdate, guid, active }: SieveEntry, side: Side): string {
+  return kvlist([
+    ['FILENAME', scalar(bytesOf(filename), side)],
+    ['LAST_UPDATE', lastUpdate],
+    ['GUID', guid],
+    ['ISACTIVE', active ? 1 : 0],
+  ])
+}

@@ -20,7 +20,7 @@ export interface Pair {
   readonly told: string[]
   readonly logged: string[]
   /** a new connection */
-  connect(options?: { noCopyback?: boolean }): Promise<ClientSession>
+  connect(options?: { noCopyback?: boolean; sieve?: boolean }): Promise<ClientSession>
   close(): Promise<void>
 }
 
@@ -37,8 +37,8 @@ export async function startPair(extra = ''): Promise<Pair> {
     replica,
     told,
     logged,
-    async connect({ noCopyback = false } = {}) {
-      const peer = await Peer.open(targetOf(config, '', undefined)!, { force: noCopyback })
+    async connect({ noCopyback = false, sieve = true } = {}) {
+      const peer = await Peer.open(targetOf(config, '', undefined)!, { force: noCopyback, sieve })
       const options = {
         tell: (line: string) => void told.push(line),
         noCopyback,

@@ -8,8 +8,8 @@ import { RawClient, startServer } from '../sync/server_fixture.js'
 
 /** Commands that get another answer. */
 const EXCEPTIONS: Array<[command: RegExp, answer: RegExp]> = [
-  // Sieve scripts travel as the #sieve mailbox only
-  [/^APPLY (?:UN)?(?:ACTIVATE_)?SIEVE|^APPLY UNACTIVATE_SIEVE/, /^NO IMAP_PROTOCOL_ERROR/],
+  // scripts are kept as they come, for nothing of ours runs them; the real one compiles them
+  [/^APPLY SIEVE .*this is not sieve/, /^OK success/],
   // §5.12: the last UID unknown: the others are done, so OK
   [/^APPLY EXPUNGE .*\(1 99\)/, /^OK success/],
   // §5.5: Cyrus' user rename looks at neither PARTITION nor UIDVALIDITY; ours does as it is told
@@ -26,7 +26,7 @@ const EXCEPTIONS: Array<[command: RegExp, answer: RegExp]> = [
   [/^GET META %\(a b\)|^get META \(\)|^GET QUOTA \(a\)|^GET QUOTA %/, /^NO IMAP_PROTOCOL_BAD_PARAMETERS/],
 ]
 
-/** What the real server would have answered if its Sieve and its crashes had left nothing behind. */
+/** What the real server would have answered if its Sieve mailbox and its crashes had left nothing behind. */
 function asItShouldBe(answer: string): string {
   return answer
     .replace(/^\* MAILBOX [^\n]*MBOXNAME user\.rawx?\.#sieve [^\n]*\n/gm, '')
@@ -75,8 +75,8 @@ for (const history of HISTORIES) {
           const answer = await client.until(
             /^\+ /.test(text) ? /^\+ [^\n]*\n/m : /^(?:OK|NO|BAD|BYE|\* Fatal)[^\n]*\n/m,
           )
-          if (exception !== undefined) t.match(answer, exception[1], `${number}: ${command.slice(0, 80)}`)
-          else t.equal(answer, asItShouldBe(text), `${number}: ${command.slice(0, 80)}`)
+          if (exception !== undefined) t.match(asItShouldBe(answer), exception[1], `${number}: ${command.slice(0, 80)}`)
+          else t.equal(asItShouldBe(answer), asItShouldBe(text), `${number}: ${command.slice(0, 80)}`)
         }
         command = ''
       }

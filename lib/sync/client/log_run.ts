@@ -3,7 +3,7 @@
  * mailbox to its user, a seen entry or subscription to META, META to the user – and what fails at the end is given back, to be tried again.
  */
 import { formatLogLine, type LogEntry, type LogPlan, parseLogLine, planLog } from '../log_lines.js'
-import { inboxOf, ownerOf } from '../names.js'
+import { inboxOf, isSieveMailbox, ownerOf } from '../names.js'
 import { PeerGoneError, PeerRefusalError } from './peer.js'
 import { type ClientSession, ItemError } from './session.js'
 import { syncMailboxes } from './sync_folders.js'
@@ -102,7 +102,10 @@ export async function runLog(
   const promote = (what: string, to: string, user: string): void => log.notice(`Promoting: ${what} -> ${to} ${user}`)
 
   for (const [owner, names] of plan.mailboxes) {
-    const all = [...names]
+    // scripts go to a replica that does not take their mailbox one by one, with META
+    const all = [...names].filter((name) => session.peer.sieveMailbox || !isSieveMailbox(name))
+    if (all.length < names.size && owner !== '') metas.add(owner)
+    if (all.length === 0) continue
     const whatOf = (some: readonly string[]): string => `MAILBOX ${some.join(' ')}`
     const groups: string[][] = []
     for (let at = 0; at < all.length; at += MOST_NAMES) groups.push(all.slice(at, at + MOST_NAMES))

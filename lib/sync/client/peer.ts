@@ -38,6 +38,8 @@ export interface PeerOptions {
   readonly compress?: boolean
   /** told of what is sent ('>') and received ('<'), for -vv */
   readonly trace?: (direction: '>' | '<', bytes: Buffer) => void
+  /** false: as with a replica that does not take the #sieve mailbox */
+  readonly sieve?: boolean
 }
 
 const DROP: FileSinks = () => ({ write: () => {}, end: () => {}, abort: () => {} })
@@ -89,7 +91,7 @@ export class Peer {
       if (peer.#deflate && (options.requireCompression || options.compress || !local)) await peer.#compress()
       else if (options.requireCompression) throw new PeerGoneError('the replica does not offer compression')
       peer.#connection.idleTimeout = target.timeout
-      if (peer.#sieve) {
+      if (peer.#sieve && options.sieve !== false) {
         const { items } = await peer.ask('APPLY', 'CAPABILITIES', [list(['SIEVE-MAILBOX'], 'client')]).catch(refused)
         peer.sieveMailbox = items.some(
           ({ key, value }) => key.toUpperCase() === 'ENABLED' && stringsOf(value).includes('SIEVE-MAILBOX'),

@@ -9,6 +9,8 @@ import {
   parseAnnotation,
   parseQuota,
   parseSeen,
+  parseSieve,
+  type SieveEntry,
   sameLimits,
   sameSeen,
   writeAnnotation,
@@ -20,6 +22,7 @@ import type { WireItem } from '../wire_reader.js'
 import { PeerRefusalError } from './peer.js'
 import { type ClientSession, ItemError } from './session.js'
 import { syncFolders, unmailbox } from './sync_folders.js'
+import { syncSieve } from './sync_sieve.js'
 
 const ROUNDS = 3
 
@@ -29,11 +32,12 @@ export interface RemoteUser {
   readonly quotas: Map<string, QuotaRoot>
   readonly subscriptions: Set<string>
   readonly seen: Map<string, SeenEntry>
+  readonly sieve: SieveEntry[]
 }
 
 /** GET USER or GET META; of a user whom the replica does not know, nothing. @throws {PeerRefusalError}, {PeerGoneError} */
 export async function askUser(session: ClientSession, what: 'USER' | 'META', userid: string): Promise<RemoteUser> {
-  const user: RemoteUser = { mailboxes: [], quotas: new Map(), subscriptions: new Set(), seen: new Map() }
+  const user: RemoteUser = { mailboxes: [], quotas: new Map(), subscriptions: new Set(), seen: new Map(), sieve: [] }
   let items: WireItem[] = []
   try {
     ;({ items } = await session.peer.ask('GET', what, [scalar(bytesOf(userid), 'client')]))
@@ -59,7 +63,10 @@ export async function askUser(session: ClientSession, what: 'USER' | 'META', use
       case 'SEEN': {
         const { uniqueid, entry } = parseSeen(value)
         user.seen.set(uniqueid, entry)
+        break
       }
+      case 'SIEVE':
+        user.sieve.push(parseSieve(value))
     }
   }
   return user
@@ -88,9 +95,7 @@ export async function syncUser(
     await syncQuotas(session, ours, theirs.quotas)
     await syncSubscriptions(session, userid, theirs.subscriptions)
     await syncSeen(session, userid, theirs.seen)
-    if (!peer.sieveMailbox && ours.length < mailboxesOf(session, userid, true).length) {
-      session.log.notice(`${userid}: Sieve scripts are not replicated to a server without SIEVE-MAILBOX`)
-    }
+    if (!peer.sieveMailbox) await syncSieve(session, userid, theirs.sieve)
     return
   }
   throw new ItemError(`failed to sync user ${userid} after ${ROUNDS} tries`)
@@ -113,6 +118,7 @@ export async function syncMeta(session: ClientSession, userid: string): Promise<
   const theirs = await askUser(session, 'META', userid)
   await syncSeen(session, userid, theirs.seen)
   await syncSubscriptions(session, userid, theirs.subscriptions)
+  if (!session.peer.sieveMailbox) await syncSieve(session, userid, theirs.sieve)
 }
 
 async function syncQuotas(

@@ -10,6 +10,7 @@ import { applyMailbox } from './apply_mailbox.js'
 import type { SessionContext } from './context.js'
 import { Refusal, Refused } from './refusal.js'
 import { applyMessage, applyReserve } from './reserve.js'
+import { applyActivateSieve, applySieve, applyUnactivateSieve, applyUnsieve } from './sieve.js'
 
 type Apply = (context: SessionContext, value: Dlist) => Promise<void>
 
@@ -35,6 +36,10 @@ export const APPLIES: ReadonlyMap<string, Apply> = new Map<string, Apply>([
   ['EXPUNGE', expunge],
   ['UNUSER', unuser],
   ['LOCAL_UNUSER', unuser],
+  ['SIEVE', applySieve],
+  ['UNSIEVE', applyUnsieve],
+  ['ACTIVATE_SIEVE', applyActivateSieve],
+  ['UNACTIVATE_SIEVE', applyUnactivateSieve],
   ['FORCE', force],
   ['CAPABILITIES', capabilities],
 ])

@@ -10,6 +10,7 @@ import { fromStore, type SyncRecord } from '../record_codec.js'
 import { writeAnnotation, writeQuota, writeSeen } from '../user_codec.js'
 import type { SessionContext } from './context.js'
 import { Refusal, Refused } from './refusal.js'
+import { sendSieve } from './sieve.js'
 
 type Get = (context: SessionContext, value: Dlist) => Promise<void>
 
@@ -67,6 +68,7 @@ async function getMeta(context: SessionContext, value: Dlist): Promise<void> {
     await context.send(`* SEEN ${writeSeen('', uniqueid, entry, 'server')}\r\n`)
   const names = [...store.subscriptions(userid)]
   if (names.length > 0) await context.send(`* LSUB ${list(names, 'server')}\r\n`)
+  await sendSieve(context, userid)
 }
 
 async function getMailboxes(context: SessionContext, value: Dlist): Promise<void> {
