@@ -24,7 +24,7 @@ t.test('messages and mailboxes', async (t) => {
   t.equal(await expireExpunged(store, alice, now() - 60), 0, 'too young')
   t.equal(await expireExpunged(store, alice, now() + 60), 2)
   t.same([...store.index(alice.id)!.uids], [2])
-  t.match(store.mailboxById(alice.id), { exists: 1, expunged: 0, deletedModseq: 5, lastUid: 3 })
+  t.match(store.mailboxById(alice.id), { exists: 1, expunged: 0, deletedModseq: 6, lastUid: 3 })
   await deleteMailbox(store, 'user.alice.old')
   t.same(await expireDeleted(store, '', now() - 60), [])
   const [name] = await expireDeleted(store, 'user.alice', now() + 60)
