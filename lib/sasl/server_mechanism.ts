@@ -9,7 +9,7 @@ import { passwordFile, passwordMethods } from './check_password.js'
 import type { ScramHash } from './scram.js'
 import { startExternal } from './server_external.js'
 import { startCramMd5Server, startDigestMd5Server } from './server_md5.js'
-import { hasOauth, startOauthBearer } from './server_oauthbearer.js'
+import { hasOauth, startOauthBearer, startXoauth2 } from './server_oauthbearer.js'
 import { startLogin, startPlain } from './server_plain.js'
 import { startScram } from './server_scram.js'
 
@@ -75,6 +75,7 @@ const OFFERS: readonly Offer[] = [
   ...scram('SCRAM-SHA-256', 'sha256'),
   ...scram('SCRAM-SHA-1', 'sha1'),
   { name: 'OAUTHBEARER', plaintext: true, possible: hasOauth, start: startOauthBearer },
+  { name: 'XOAUTH2', plaintext: true, possible: hasOauth, start: startXoauth2 },
   { name: 'DIGEST-MD5', needsStore: true, onlyNamed: true, start: startDigestMd5Server },
   { name: 'CRAM-MD5', needsStore: true, onlyNamed: true, start: startCramMd5Server },
   { name: 'PLAIN', plaintext: true, start: startPlain },

@@ -1,4 +1,4 @@
-/** OAUTHBEARER (RFC 7628): a bearer token instead of a password; oauth.ts knows whose it is. */
+/** OAUTHBEARER (RFC 7628), and XOAUTH2, which it grew out of: a bearer token instead of a password; oauth.ts knows whose it is. */
 import { authorized, failedLoginPause } from './check_password.js'
 import { canonicalUser, mayLogIn } from './identity.js'
 import { hasOauth, tokenUser } from './oauth.js'
@@ -20,7 +20,23 @@ export function parseOauthBearer(response: Buffer): { authorization: string; tok
   return authorization === undefined || token === undefined ? undefined : { authorization, token }
 }
 
-export function startOauthBearer({ config, channel }: ServerMechanismContext): ServerMechanism {
+/** `user=NAME kvsep auth=Bearer TOKEN kvsep kvsep`. @returns undefined on anything else */
+function parseXoauth2(response: Buffer): { authorization: string; token: string } | undefined {
+  const match = /^user=([^\x01]*)\x01auth=Bearer +([A-Za-z0-9._~+/-]+=*)\x01\x01$/i.exec(response.toString('utf8'))
+  if (response.length > LONGEST_RESPONSE || match === null) return undefined
+  return { authorization: match[1]!, token: match[2]! }
+}
+
+export const startOauthBearer = (context: ServerMechanismContext): ServerMechanism =>
+  start('OAUTHBEARER', parseOauthBearer, context)
+export const startXoauth2 = (context: ServerMechanismContext): ServerMechanism =>
+  start('XOAUTH2', parseXoauth2, context)
+
+function start(
+  name: string,
+  parse: typeof parseOauthBearer,
+  { config, channel }: ServerMechanismContext,
+): ServerMechanism {
   let refusal: ServerStep | undefined
 
   const refused = async (status: string, reason: string, claimed?: string): Promise<ServerStep> => {
@@ -33,24 +49,24 @@ export function startOauthBearer({ config, channel }: ServerMechanismContext): S
   }
 
   return {
-    name: 'OAUTHBEARER',
+    name,
     async step(response) {
       // the client answers the error with one octet 1, and only then is told that it failed (§3.2.3)
       if (refusal !== undefined) return refusal
       if (response === undefined) return { state: 'challenge', challenge: Buffer.alloc(0) }
-      const parsed = parseOauthBearer(response)
-      if (parsed === undefined) return refused('invalid_request', 'malformed OAUTHBEARER message')
-      let name: string
+      const parsed = parse(response)
+      if (parsed === undefined) return refused('invalid_request', `malformed ${name} message`)
+      let login: string
       try {
-        name = await tokenUser(config, parsed.token)
+        login = await tokenUser(config, parsed.token)
       } catch (error) {
         return refused('invalid_token', (error as Error).message, parsed.authorization)
       }
-      const user = canonicalUser(config, name)
+      const user = canonicalUser(config, login)
       if (user === undefined || !mayLogIn(config, user))
-        return refused('invalid_token', 'the token names no user', name)
+        return refused('invalid_token', 'the token names no user', login)
       const acting = authorized(config, user, parsed.authorization)
-      if (!acting.ok) return refused('insufficient_scope', acting.reason, name)
+      if (!acting.ok) return refused('insufficient_scope', acting.reason, login)
       return { state: 'done', user: acting.user, authenticated: user }
     },
   }

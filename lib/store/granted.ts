@@ -12,13 +12,18 @@ export interface Granted {
   readonly acl: string
 }
 
+/** As long as a login name can be, bytes. */
+const LONGEST_IDENTIFIER = 512
+
 /** Identifiers that an ACL gives the right to look the mailbox up. */
 function identifiersOf(acl: string): Set<string> {
   const fields = acl.split('\t')
   const found = new Set<string>()
   for (let at = 0; at + 1 < fields.length; at += 2) {
     const identifier = fields[at]!
-    if (identifier !== '' && !identifier.startsWith('-') && fields[at + 1]!.includes('l')) found.add(identifier)
+    // longer ones, which only a replication peer could send, are nobody's who can log in, and no key of the table
+    if (identifier === '' || Buffer.byteLength(identifier) > LONGEST_IDENTIFIER) continue
+    if (!identifier.startsWith('-') && fields[at + 1]!.includes('l')) found.add(identifier)
   }
   return found
 }

@@ -181,6 +181,11 @@ t.test('OAUTHBEARER with keys', async (t) => {
   const good = await sign({})
   t.match(await start(config, 'OAUTHBEARER').step(message(good)), { state: 'done', user: 'alice' })
   t.match(await start(config, 'OAUTHBEARER').step(message(good, 'n,,')), { state: 'done', user: 'alice' })
+  const xoauth2 = (token: string, user = 'alice') =>
+    start(config, 'XOAUTH2').step(Buffer.from(`user=${user}\x01auth=Bearer ${token}\x01\x01`))
+  t.match(await xoauth2(good), { state: 'done', user: 'alice' })
+  t.match(await xoauth2(good, 'bob'), { state: 'challenge' })
+  t.match(await xoauth2('x'), { state: 'challenge' })
   const refused = async (bytes: Buffer, reason: RegExp, status = 'invalid_token'): Promise<void> => {
     const server = start(config, 'OAUTHBEARER')
     const answer = JSON.parse(text(await server.step(bytes)))
