@@ -1,11 +1,12 @@
 /**
  * `make bench`: the same measurements on ours and on the real Cyrus, one after the other in one run on one machine, with the ratio.
  * Without a real Cyrus only ours is measured. BENCH_ARGS="--quick" takes smaller numbers; "--only ours" or "--only cyrus" one side;
- * "--part master,delivery,first,rolling,semisync" some of the rows.
+ * "--part master,imap,delivery,first,rolling,semisync" some of the rows.
  */
 import { parseArgs } from 'node:util'
 import { Lab } from '../test/lab/lab.js'
 import { whyNoCyrus } from '../test/lab/software.js'
+import { imapFigures } from './imap_rows.js'
 import { masterFigures } from './master_rows.js'
 import { deliveredAndReplicated, lagUnderLoad, semisyncRate } from './replication_rows.js'
 import { type Figures, firstSync, idleMemory, lmtpRate, rollingLag } from './rows.js'
@@ -19,7 +20,9 @@ const users = ['bench', ...Array.from({ length: 7 }, (_, n) => `bench${n + 2}`)]
 
 async function measure(topology: string, semisync?: string): Promise<Figures> {
   const figures: Figures = {}
-  if (wanted('master')) Object.assign(figures, await masterFigures(topology.startsWith('cyrus') ? 'cyrus' : 'ours'))
+  const software = topology.startsWith('cyrus') ? 'cyrus' : 'ours'
+  if (wanted('master')) Object.assign(figures, await masterFigures(software))
+  if (wanted('imap')) Object.assign(figures, await imapFigures(software, 20_000 * scale))
   if (wanted('delivery')) await measureDelivery(topology, figures)
   if (wanted('first')) await measureFirst(topology, figures)
   if (wanted('rolling')) await measureRolling(topology, figures)
