@@ -80,6 +80,7 @@ export class AcceptGate {
    * @throws {SystemError} what accept or poll say when they cannot go on (EINVAL: the listener was shut down)
    */
   async run(): Promise<'closed' | 'changed'> {
+    this.#load?.register(this.keeper.busy())
     while (!this.#closed) {
       if (this.keeper.free() === 0) {
         this.#load?.say(this.keeper.busy(), false)

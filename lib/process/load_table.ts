@@ -2,8 +2,9 @@
  * How many connections each process of a service serves, so that they can share evenly: a table in the accept lock's file, 16 bytes a process
  * (pid, connections, whether it takes more, unused; native order). Cyrus' own services lock the same file and look at nothing in it.
  *
- * A process reads the table and looks for a free row only while it holds the lock; its own row it writes at any time. What a killed process
- * leaves there is found out when somebody would wait for it.
+ * A process writes its own row at any time, other rows only while it holds the lock. It takes a row without the lock, which others may hold for
+ * long: looking from its pid on, two that begin at once do not meet, and if they did, connections would spread less evenly and no more. What a
+ * killed process leaves there is found out when somebody would wait for it.
  */
 import { readSync, writeSync } from 'node:fs'
 
@@ -30,7 +31,6 @@ export function isUneven(mine: number, least: number): boolean {
 export class LoadTable {
   readonly #rows = new Uint32Array((ROW / 4) * MOST_ROWS)
   readonly #bytes = Buffer.from(this.#rows.buffer)
-  #length = 0
   #own: number | undefined
 
   /** @param fd the accept lock's file, open for reading and writing */
@@ -40,10 +40,16 @@ export class LoadTable {
     private readonly isAlive: (pid: number) => boolean = exists,
   ) {}
 
-  /** Reads the table, takes a row if there is none yet, and writes it. Only with the lock. */
+  /** Takes a row and says there that we are willing. */
+  register(busy: number): void {
+    this.#read()
+    this.#own = this.#freeRow()
+    this.say(busy, true)
+  }
+
+  /** Reads the table, and writes our row. */
   refresh(busy: number): void {
-    this.#length = Math.floor(readSync(this.fd, this.#bytes, 0, this.#bytes.length, 0) / ROW)
-    this.#own ??= this.#freeRow()
+    this.#read()
     this.say(busy, true)
   }
 
@@ -57,7 +63,7 @@ export class LoadTable {
   lessLoaded(busy: number): number | undefined {
     for (;;) {
       let least: number | undefined
-      for (let n = 0; n < this.#length; n++) {
+      for (let n = 0; n < MOST_ROWS; n++) {
         const row = this.#row(n)
         if (n === this.#own || !row.willing) continue
         if (least === undefined || row.busy < this.#row(least).busy) least = n
@@ -83,13 +89,19 @@ export class LoadTable {
     writeSync(this.fd, this.#bytes, n * ROW, ROW, n * ROW)
   }
 
-  /** Ours from an earlier life of our pid, one whose process is gone, or a new one. */
+  #read(): void {
+    const length = readSync(this.fd, this.#bytes, 0, this.#bytes.length, 0)
+    this.#bytes.fill(0, length)
+  }
+
+  /** One that was never used, or whose process is gone, or ours from an earlier life of our pid. */
   #freeRow(): number | undefined {
-    for (let n = 0; n < this.#length; n++) {
+    for (let step = 0; step < MOST_ROWS; step++) {
+      const n = (this.pid + step) % MOST_ROWS
       const { pid } = this.#row(n)
       if (pid === 0 || pid === this.pid || !this.isAlive(pid)) return n
     }
-    return this.#length < MOST_ROWS ? this.#length++ : undefined
+    return undefined
   }
 }
 

@@ -54,3 +54,25 @@ t.test('a thousand connections spread over four processes, each within a fifth o
   t.ok(Math.min(...shares) >= 200 && Math.max(...shares) <= 300, `shares ${shares.join(' ')}`)
   await Promise.all(clients.map((client) => client.close()))
 })
+
+t.test('a process that comes later is given its share', async (t) => {
+  const { master, port } = await fourProcesses()
+  t.teardown(() => master.close())
+  const clients: Client[] = []
+  const open = async (): Promise<number> => {
+    const client = await Client.connect(port)
+    clients.push(client)
+    return client.pid()
+  }
+  const served: number[] = []
+  for (let n = 0; n < 80; n++) served.push(await open())
+  const old = served[0]!
+  process.kill(old, 'SIGKILL')
+  await until('another one that is up', () => master.log.match(/one: debug: ready: /g)?.length === 5)
+  const fresh = await until('its pid', () => childrenOf(master.pid).find((pid) => !served.includes(pid)))
+  const later: number[] = []
+  for (let n = 0; n < 12; n++) later.push(await open())
+  const share = later.filter((pid) => pid === fresh).length
+  t.ok(share >= 9, `${share} of the next 12 go to the one that has none`)
+  await Promise.all(clients.map((client) => client.close()))
+})
