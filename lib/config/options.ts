@@ -393,6 +393,11 @@ const TABLE: readonly Option[] = [
       max: 64,
     },
   ),
+  toggle(
+    'sync_compress',
+    false,
+    'Whether replication is compressed even to this machine itself; to others it is if they offer it.',
+  ),
   int('sync_batchsize', 8192, 'Most new messages that one replication command tells of.', { min: 1 }),
   duration('client_timeout', 10, 's', 'How long connecting may take.'),
 ]

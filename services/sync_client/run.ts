@@ -17,7 +17,7 @@ import { ClientSession } from '../../lib/sync/client/session.js'
 import { StatusFile } from '../../lib/sync/client/status.js'
 import { syncMailboxes } from '../../lib/sync/client/sync_folders.js'
 import { syncMeta, syncUser } from '../../lib/sync/client/sync_user.js'
-import { channelDuration, channelOption, type Target, targetOf } from '../../lib/sync/client/target.js'
+import { channelDuration, channelOption, channelSwitch, type Target, targetOf } from '../../lib/sync/client/target.js'
 import { LogFiles } from '../../lib/sync/log_file.js'
 import { ownerOf } from '../../lib/sync/names.js'
 import { watchMaster } from './master_watch.js'
@@ -91,6 +91,7 @@ class Client {
     const peer = await Peer.open(this.target, {
       force: line.noCopyback,
       requireCompression: line.requireCompression,
+      compress: channelSwitch(this.config, line.channel, 'sync_compress') ?? false,
       trace: line.verbosity > 1 ? trace : undefined,
     })
     const { noCopyback, localOnly, partition } = line

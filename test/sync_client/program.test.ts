@@ -63,6 +63,9 @@ t.test('modes and exit statuses', async (t) => {
   t.match(await run(pair, '-v', '-v', '-R', '-1'), { status: 0, stderr: />\d+>GET MAILBOXES/ })
   t.notOk(existsSync(join(pair.config.directory, 'sync', 'log')), 'the channel’s log is done')
   t.match(await run(pair, '-v', '-z', '-u', 'alice'), { status: 0, stdout: 'USER alice\n' }, 'compressed')
+  t.notMatch((await run(pair, '-v', '-v', '-u', 'alice')).stderr, />COMPRESS/, 'not to this machine')
+  writeFileSync(pair.config.path, `${readFileSync(pair.config.path, 'utf8')}sync_compress: yes\n`)
+  t.match((await run(pair, '-v', '-v', '-u', 'alice')).stderr, />\d+>COMPRESS DEFLATE/, 'but if that is wanted')
 })
 
 t.test('no replica is named; a configuration that cannot be read', async (t) => {
