@@ -1,4 +1,4 @@
-/** Mailboxes by the names clients use, seen only by those who may: without the right to look one up it does not exist. */
+/** Mailboxes by the names clients use, known only to those who may: without the right to look one up or to do what is asked it does not exist. */
 import { type Rights, rightsOf } from '../../lib/mailbox/acl.js'
 import { isDeleted, nameProblem, ownerOf, parentOf } from '../../lib/mailbox/names.js'
 import type { MailboxHeader } from '../../lib/store/store.js'
@@ -21,13 +21,23 @@ export function lookUp(session: Session, name: string): Found | undefined {
   return header && visible(session, header)
 }
 
-/** A mailbox with what the user may do with it; undefined if it does not exist for them. */
+/** A mailbox with what the user may do with it; undefined if they may not know of it. */
 export function visible(session: Session, header: MailboxHeader): Found | undefined {
+  const found = reachable(session, header)
+  return found && isListed(session, found) ? found : undefined
+}
+
+/** Whether LIST shows it. */
+function isListed(session: Session, { header, rights }: Found): boolean {
+  return rights.has('l') || ownerOf(header.name) === session.user
+}
+
+/** A mailbox that this user's rights say something of. */
+function reachable(session: Session, header: MailboxHeader): Found | undefined {
   if (!isShown(header)) return undefined
   // what delayed deletion keeps is the administrators' to see
   if (!session.isAdmin && (isDeleted(header.name) || !session.namespace!.isOwnDomain(header.name))) return undefined
-  const rights = rightsIn(session, header)
-  return rights.has('l') || ownerOf(header.name) === session.user ? { header, rights } : undefined
+  return { header, rights: rightsIn(session, header) }
 }
 
 /** Whether a mailbox is one of those that hold mail for people to see. */
@@ -35,14 +45,21 @@ function isShown({ mbtype }: MailboxHeader): boolean {
   return mbtype === ''
 }
 
+/** Rights of which any one lets a user know of a mailbox whose name they know (RFC 4314 §4, Cyrus' MYRIGHTS). */
+const KNOWING = 'rikxa'
+
 /**
- * A mailbox by a client's name with the rights to do something.
+ * A mailbox by a client's name with the rights to do something. Who has those need not have `l` to do it.
+ * @param needed rights, all of them; '' for any
  * @throws {No} if it does not exist, or the rights are not all there
  */
 export function mustFind(session: Session, external: string, needed: string, tryCreate = false): Found {
   const name = session.namespace!.toInternal(external)
-  const found = lookUp(session, name)
-  if (!found)
+  const header = session.imapd.store.mailbox(name)
+  const found = header && reachable(session, header)
+  const isKnown =
+    found && (isListed(session, found) || (needed === '' ? found.rights.hasAny(KNOWING) : found.rights.has(needed)))
+  if (!isKnown)
     throw new No(tryCreate && mayCreate(session, name) ? `[TRYCREATE] ${NO_MAILBOX}` : `[NONEXISTENT] ${NO_MAILBOX}`)
   if (!found.rights.has(needed)) throw new No(`[NOPERM] ${DENIED}`)
   return found
