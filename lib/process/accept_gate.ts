@@ -90,12 +90,14 @@ export class AcceptGate {
         continue
       }
       if (this.lockFd !== undefined) await lock(this.lockFd)
-      let leaves = false
+      let pause = 0
       try {
         if (this.#closed) break
         if (this.#hasNewProgram()) return 'changed'
-        leaves = this.#leavesTurn()
-        if (leaves) continue
+        if (this.#leavesTurn()) {
+          pause = TURN_LEFT_PAUSE
+          continue
+        }
         const ready = await this.#poller.wait([this.listenFd])
         if (ready.length > 0 && !this.#closed) {
           if (this.#hasNewProgram()) return 'changed'
@@ -105,11 +107,12 @@ export class AcceptGate {
         const code = (error as NodeJS.ErrnoException).code
         if (code !== 'EMFILE' && code !== 'ENFILE' && code !== 'ENOBUFS' && code !== 'ENOMEM') throw error
         this.log.error(`cannot accept a connection: ${(error as Error).message}; trying again`)
-        await new Promise((resolve) => setTimeout(resolve, SHORTAGE_PAUSE))
+        pause = SHORTAGE_PAUSE
       } finally {
         this.#load?.say(this.keeper.busy(), !this.#closed)
         if (this.lockFd !== undefined) unlock(this.lockFd)
-        if (leaves) await sleep(TURN_LEFT_PAUSE)
+        // without the lock: others may go on
+        if (pause > 0) await sleep(pause)
       }
     }
     return 'closed'
