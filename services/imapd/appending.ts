@@ -22,8 +22,8 @@ import { settableBits } from './rights.js'
 import type { Session } from './session.js'
 
 const CRLF = Buffer.from('\r\n')
-/** Messages of one command: they become one transaction. */
-const MOST_MESSAGES = 2000
+/** Messages of one command: they become one transaction, and small ones are in memory until then. */
+const MOST_MESSAGES = 500
 const LONGEST_URL = 8192
 
 interface Literal {

@@ -14,6 +14,7 @@ import { type MailboxIndex, NULL_THRID } from '../../../lib/store/store.js'
 import type { MessageSource } from '../fetch/message_source.js'
 import { emailId, savedate } from '../fetch/metadata.js'
 import { systemFlag } from '../flag_text.js'
+import { memoTables } from '../memo.js'
 import { hasAnnotation } from '../message_annotations.js'
 import type { Selected } from '../selected.js'
 import { textContains } from './text_contains.js'
@@ -26,6 +27,8 @@ export interface Program {
   readonly sets: ReadonlyMap<SearchKey, readonly { first: number; end: number }[]>
   /** numbers of keywords; a keyword the mailbox does not have is missing */
   readonly keywords: ReadonlyMap<string, number>
+  /** texts of header fields that are often searched, in the form in which they are compared, by UID (memo.ts) */
+  readonly headers: ReadonlyMap<string, Map<number, readonly string[]>>
   /** when others last had their turn while texts were compared */
   readonly turn: { since: number }
 }
@@ -50,9 +53,17 @@ function formsOf(of: object, name: string, make: () => string[] | undefined): st
 /** @param saved what `$` stands for */
 export function prepare(selected: Selected, key: SearchKey, saved: readonly Range[]): Program {
   const sets = new Map<SearchKey, { first: number; end: number }[]>()
+  const headers = new Map<string, Map<number, readonly string[]>>()
+  const remember = (name: string): void => {
+    if (!REMEMBERED.has(name) || headers.has(name)) return
+    const tables = memoTables(selected.store, selected.header)
+    tables[`header ${name}`] ??= new Map()
+    headers.set(name, tables[`header ${name}`] as Map<number, readonly string[]>)
+  }
   const visit = (each: SearchKey): void => {
     if (each.type === 'sequence' || each.type === 'uid')
       sets.set(each, selected.positions(each.set, each.type === 'uid', saved))
+    else if (each.type === 'header') remember(each.name)
     else if (each.type === 'and' || each.type === 'or') each.keys.forEach(visit)
     else if (each.type === 'not') visit(each.key)
   }
@@ -61,7 +72,7 @@ export function prepare(selected: Selected, key: SearchKey, saved: readonly Rang
   selected.header.userFlags.forEach((name, slot) => {
     if (name !== null) keywords.set(name.toLowerCase(), slot)
   })
-  return { selected, key, sets, keywords, turn: { since: performance.now() } }
+  return { selected, key, sets, keywords, headers, turn: { since: performance.now() } }
 }
 
 /** What the index, and the summary if given, say; undefined when the message's text decides. */
@@ -112,7 +123,7 @@ export function testIndex(
       return size > key.above && size < key.below
     }
     case 'header':
-      return cache && headerForms(cache, key.name)?.some((value) => value.includes(key.value))
+      return rememberedForms(program, key.name, index.uid(row), cache)?.some((value) => value.includes(key.value))
     default:
       return undefined
   }
@@ -135,6 +146,24 @@ function every<T>(keys: readonly T[], holds: (key: T) => boolean | undefined): b
     if (value === undefined) all = undefined
   }
   return all
+}
+
+/** Fields that people search for; their texts are remembered unless they are long. */
+const REMEMBERED = new Set(['from', 'to', 'cc', 'bcc', 'subject'])
+const LONGEST_REMEMBERED = 500
+
+function rememberedForms(
+  { headers }: Program,
+  name: string,
+  uid: number,
+  cache: MessageCache | undefined,
+): readonly string[] | undefined {
+  const table = headers.get(name)
+  const known = table?.get(uid)
+  if (known || !cache) return known
+  const found = headerForms(cache, name)
+  if (found && table && found.reduce((sum, text) => sum + text.length, 0) <= LONGEST_REMEMBERED) table.set(uid, found)
+  return found
 }
 
 function headerForms(cache: MessageCache, name: string): string[] | undefined {

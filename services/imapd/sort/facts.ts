@@ -1,6 +1,5 @@
 /**
- * What SORT and THREAD need to know of messages beyond their records. A message never changes, so what was once worked out
- * is kept, by mailbox and UID, for all sessions of the process; bounded by the number of values.
+ * What SORT and THREAD need to know of messages beyond their records, worked out once a process (memo.ts).
  */
 import { baseSubject } from '../../../lib/message/base_subject.js'
 import { sentInstant } from '../../../lib/message/date.js'
@@ -11,6 +10,7 @@ import { searchForm } from '../../../lib/message/search_text.js'
 import { type MessageCache, summarize } from '../../../lib/message/summary.js'
 import { type MailStore, MessageFileError } from '../../../lib/store/store.js'
 import { readable } from '../fetch/message_source.js'
+import { memoTables } from '../memo.js'
 import { pauseIfLong } from '../pace.js'
 import type { Selected } from '../selected.js'
 import type { Session } from '../session.js'
@@ -33,11 +33,7 @@ export type Facts = { readonly [F in Fact]?: ReadonlyMap<number, Values[F]> }
 
 type Table = { [F in Fact]?: Map<number, Values[F]> }
 
-/** Values kept in a process; some 100 bytes each. */
-const MOST = 400_000
 const BATCH = 64
-
-const ofStore = new WeakMap<MailStore, Map<string, Table>>()
 
 const form = (text: string | null | undefined): string =>
   searchForm(decodeHeader(text ?? ''))
@@ -72,7 +68,7 @@ export async function factsOf(
   wanted: readonly Fact[],
 ): Promise<Facts> {
   const { store } = session.imapd
-  const table = tableOf(store, selected)
+  const table = memoTables(store, selected.header) as Table
   for (const fact of wanted) table[fact] ??= new Map() as never
   const { view } = selected
   const missing = positions.filter((position) => wanted.some((fact) => !table[fact]!.has(view[position]!)))
@@ -154,25 +150,4 @@ async function bytesOf(store: MailStore, selected: Selected, uid: number): Promi
 async function rebuilt(store: MailStore, selected: Selected, uid: number): Promise<MessageCache | undefined> {
   const bytes = await bytesOf(store, selected, uid)
   return bytes.length === 0 ? undefined : readable(summarize(bytes).cache)
-}
-
-function tableOf(store: MailStore, { header }: Selected): Table {
-  let tables = ofStore.get(store)
-  if (!tables) {
-    tables = new Map()
-    ofStore.set(store, tables)
-  }
-  const key = `${header.id} ${header.uidvalidity}`
-  const table = tables.get(key) ?? {}
-  // the one used last is the last to go
-  tables.delete(key)
-  tables.set(key, table)
-  let values = 0
-  for (const each of tables.values()) for (const map of Object.values(each)) values += map.size
-  for (const [each, old] of tables) {
-    if (values <= MOST || old === table) break
-    for (const map of Object.values(old)) values -= map.size
-    tables.delete(each)
-  }
-  return table
 }
