@@ -29,9 +29,14 @@ export function listenPoint(text: string): ListenPoint | undefined {
 /**
  * Starts serving.
  * @param services asked at each request
+ * @param others what other programs report, asked at each request
  * @throws {Error} what listen(2) says
  */
-export async function servePrometheus(where: ListenPoint, services: () => readonly ServiceSocket[]): Promise<Server> {
+export async function servePrometheus(
+  where: ListenPoint,
+  services: () => readonly ServiceSocket[],
+  others: () => Promise<string> = async () => '',
+): Promise<Server> {
   const [{ Registry, Gauge, Counter }, { createServer }] = await Promise.all([
     import('prom-client'),
     import('node:http'),
@@ -74,8 +79,9 @@ export async function servePrometheus(where: ListenPoint, services: () => readon
     if (request.method !== 'GET' && request.method !== 'HEAD') answer(405, 'only GET\n', { Allow: 'GET, HEAD' })
     else if (path !== '/metrics') answer(404, 'metrics are at /metrics\n')
     else {
-      registry.metrics().then(
-        (text) => answer(200, text, { 'Content-Type': registry.contentType }),
+      Promise.all([registry.metrics(), others()]).then(
+        ([own, more]) =>
+          answer(200, own.endsWith('\n') ? own + more : `${own}\n${more}`, { 'Content-Type': registry.contentType }),
         (error: Error) => answer(500, `${error.message}\n`),
       )
     }

@@ -2,12 +2,14 @@
 import type { Server } from 'node:http'
 import type { Config } from '../lib/config/config.js'
 import type { Logger } from '../lib/process/log.js'
+import { readStatistics, statisticsDirectory } from '../lib/process/statistics_directory.js'
 import { type ListenPoint, listenPoint, servePrometheus } from './prometheus_server.js'
 import type { ServiceSocket } from './service_socket.js'
 import { statisticsText } from './statistics.js'
 import { StatisticsFile } from './statistics_file.js'
 
 export class Reporting {
+  readonly #directory: string
   readonly #where: ListenPoint | undefined
   readonly #file: StatisticsFile | undefined
   #server: Server | undefined
@@ -18,6 +20,7 @@ export class Reporting {
     private readonly services: () => readonly ServiceSocket[],
     private readonly log: Logger,
   ) {
+    this.#directory = statisticsDirectory(config)
     const listen = config.string('prometheus_listen')
     if (listen) {
       this.#where = listenPoint(listen)
@@ -26,7 +29,7 @@ export class Reporting {
     }
     if (!config.switch('prometheus_enabled')) return
     this.#file = new StatisticsFile(
-      config.string('prometheus_stats_dir') || `${config.directory}/stats`,
+      this.#directory,
       Math.max(1, config.duration('prometheus_update_freq')),
       () => statisticsText(services(), performance.now()),
       log,
@@ -38,7 +41,9 @@ export class Reporting {
     this.#file?.start()
     if (this.#where === undefined) return
     try {
-      this.#server = await servePrometheus(this.#where, this.services)
+      this.#server = await servePrometheus(this.#where, this.services, () =>
+        readStatistics(this.#directory, 'master.txt'),
+      )
       const address = this.#server.address()
       const shown = typeof address === 'string' ? address : `${address?.address} port ${address?.port}`
       this.log.notice(`metrics are served on ${shown}`)

@@ -7,6 +7,7 @@ import { readyInBackground } from '../../lib/process/background.js'
 import { Exit } from '../../lib/process/exit_status.js'
 import { parseOptions } from '../../lib/process/getopt.js'
 import type { Logger } from '../../lib/process/log.js'
+import { statisticsDirectory } from '../../lib/process/statistics_directory.js'
 import { runTool } from '../../lib/process/tool.js'
 import { MailStore } from '../../lib/store/store.js'
 import { Connections } from '../../lib/sync/client/connections.js'
@@ -279,7 +280,7 @@ async function rollingWork(client: Client, ready: (() => void) | undefined): Pro
     once: line.once,
     shutdownFile: line.shutdownFile ?? channelOption(config, line.channel, 'sync_shutdown_file'),
     stopping: client.stopping,
-    status: new StatusFile(config.directory, status, log),
+    status: new StatusFile(statisticsDirectory(config), status, log),
   })
 }
 

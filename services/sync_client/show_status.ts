@@ -1,5 +1,6 @@
 /** `sync_client --status`: how rolling replication stands, channel by channel, for people and for `$?`. */
 import type { Config } from '../../lib/config/config.js'
+import { statisticsDirectory } from '../../lib/process/statistics_directory.js'
 import { readStatus, type SyncStatus } from '../../lib/sync/client/status.js'
 import { LogFiles } from '../../lib/sync/log_file.js'
 
@@ -13,7 +14,7 @@ export async function showStatus(config: Config, channel: string): Promise<boole
   let well = true
   for (const name of channels) {
     const files = new LogFiles(config.directory, name)
-    const status = await readStatus(config.directory, name)
+    const status = await readStatus(statisticsDirectory(config), name)
     const running = status !== undefined && isRunning(status.pid)
     const waiting = await files.waiting()
     well &&= running && status.connections > 0 && status.failing.length === 0 && waiting.deferred === 0

@@ -1,5 +1,5 @@
 /** What master tells of itself: the report as a file and over HTTP, and its words about services that misbehave. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import t, { type Test } from 'tap'
 import { CrowdGuard } from '../../master/crowding.js'
@@ -96,6 +96,9 @@ t.test('prometheus_listen: the same over HTTP', async (t) => {
   t.match(await ask(port, '/metrics?x', 'HEAD'), { status: 200, text: '' })
   t.match(await ask(port, '/metrics', 'POST'), { status: 405 })
   t.notOk(existsSync(master.path('conf/stats')), 'switched off is off')
+  mkdirSync(master.path('conf/stats'))
+  writeFileSync(master.path('conf/stats/sync_client.txt'), 'cyrus_sync_connected{channel=""} 1\n')
+  t.match((await ask(port, '/metrics')).text, /\ncyrus_sync_connected\{channel=""\} 1\n$/, 'what others report')
   master.kill('SIGTERM')
   t.strictSame(await master.exit, { code: 0, signal: null })
   await t.rejects(ask(port, '/metrics'), { code: 'ECONNREFUSED' })

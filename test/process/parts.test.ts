@@ -7,6 +7,7 @@ import { parseOptions, UsageError } from '../../lib/process/getopt.js'
 import { oneLine } from '../../lib/process/log.js'
 import { parseServiceOptions, reuseLimitFor } from '../../lib/process/service_options.js'
 import { Slots } from '../../lib/process/slots.js'
+import { readStatistics } from '../../lib/process/statistics_directory.js'
 import { decodeStatus, encodeStatus, Status } from '../../lib/process/status.js'
 
 t.test('getopt', async (t) => {
@@ -62,6 +63,21 @@ t.test('a program goes on logging, and working, when nobody reads its stderr any
   child.stdin.write('go')
   const [said] = await once(child.stdout, 'data')
   t.equal(String(said), 'still here\n')
+})
+
+t.test('reports of several programs become one, each metric told of once', async (t) => {
+  const directory = t.testdir({
+    'master.txt': '# TYPE own gauge\nown 1\n',
+    'a.txt': '# HELP x An x.\n# TYPE x gauge\nx{channel="a"} 1\n# TYPE y counter\ny 2\n',
+    'b.txt': '# HELP x An x.\n# TYPE x gauge\nx{channel="b"} 3\nnot a metric at all\n',
+    'c.json': '{}',
+    'd.txt': {},
+  })
+  t.equal(
+    await readStatistics(directory, 'master.txt'),
+    '# HELP x An x.\n# TYPE x gauge\nx{channel="a"} 1\nx{channel="b"} 3\n# TYPE y counter\ny 2\n',
+  )
+  t.equal(await readStatistics(`${directory}/nosuch`, ''), '')
 })
 
 t.test('records', async (t) => {

@@ -1,5 +1,5 @@
 /**
- * How a rolling client stands, as a record that it keeps in a file of {configdirectory}/stats, for `sync_client --status` and, in
+ * How a rolling client stands, as a record that it keeps in a file of `prometheus_stats_dir`, for `sync_client --status` and, in
  * Prometheus' text format beside it, for monitoring. Written at most once a second; a file that cannot be written stops nothing.
  */
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
@@ -49,14 +49,15 @@ const LEAST_BETWEEN = 1000
 /** The rates' time constant, s. */
 const RATE_OVER = 60
 
-export function statusPath(configdirectory: string, channel: string): string {
-  return join(configdirectory, 'stats', channel === '' ? 'sync_client.json' : `sync_client.${channel}.json`)
+/** @param directory statisticsDirectory(config) */
+export function statusPath(directory: string, channel: string): string {
+  return join(directory, channel === '' ? 'sync_client.json' : `sync_client.${channel}.json`)
 }
 
 /** @returns undefined if no rolling client has worked on the channel yet, or what it left is not readable */
-export async function readStatus(configdirectory: string, channel: string): Promise<SyncStatus | undefined> {
+export async function readStatus(directory: string, channel: string): Promise<SyncStatus | undefined> {
   try {
-    return JSON.parse(await readFile(statusPath(configdirectory, channel), 'utf8')) as SyncStatus
+    return JSON.parse(await readFile(statusPath(directory, channel), 'utf8')) as SyncStatus
   } catch {
     return undefined
   }
@@ -71,11 +72,11 @@ export class StatusFile {
   #sampled = { at: performance.now(), messages: 0, bytes: 0 }
 
   constructor(
-    configdirectory: string,
+    directory: string,
     readonly status: SyncStatus,
     log: Logger,
   ) {
-    this.#path = statusPath(configdirectory, status.channel)
+    this.#path = statusPath(directory, status.channel)
     this.#log = log
   }
 
