@@ -26,6 +26,7 @@ const ALWAYS = [
   'ESEARCH',
   'ESORT',
   'IDLE',
+  'INPROGRESS',
   'MOVE',
   'MULTIAPPEND',
   'NAMESPACE',

@@ -1,5 +1,6 @@
 /** SEARCH RETURN: ESEARCH (RFC 4731), SEARCHRES (RFC 5182), PARTIAL (RFC 9394); what extensions add to FETCH and STATUS. */
 import t from 'tap'
+import { notices } from '../../services/imapd/progress.js'
 import { fixture, LOGIN } from './fixture.js'
 
 function message(from: string, subject: string): string {
@@ -111,6 +112,18 @@ t.test('PARTIAL, from the front and from the end', async (t) => {
     A< A06 OK …
     A> A07 UID FETCH 1:* (UID) (PARTIAL 9:10)
     A< A07 OK …`)
+})
+
+t.test('a long SEARCH tells how far it has come', async (t) => {
+  const { conversation } = await fixture(t)
+  const { every } = notices
+  notices.every = 0
+  t.teardown(() => void (notices.every = every))
+  await conversation.play(`${OPEN}
+    A> A01 SEARCH FROM smith
+    A< * OK [INPROGRESS ("A01" 0 8)] Still at work
+    A< * SEARCH 1 3 5 8
+    A< A01 OK …`)
 })
 
 t.test('SORT and THREAD', async (t) => {

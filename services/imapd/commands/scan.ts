@@ -3,15 +3,15 @@
  * finds it.
  */
 import { searchForm } from '../../../lib/message/search_text.js'
-import { define, LOGGED_IN } from '../command.js'
+import { type CommandContext, define, LOGGED_IN } from '../command.js'
 import { Features } from '../features.js'
 import { answerNames, hasVisibleChild, type ListedName, ListPatterns, useAttributes } from '../listing.js'
 import { searchMessages } from '../search/run.js'
 import { Selected } from '../selected.js'
-import type { Session } from '../session.js'
 import { visibleMailboxes } from '../visible_mailboxes.js'
 
-async function* holding(session: Session, patterns: ListPatterns, text: string): AsyncIterable<ListedName> {
+async function* holding(context: CommandContext, patterns: ListPatterns, text: string): AsyncIterable<ListedName> {
+  const { session } = context
   const { store } = session.imapd
   for await (const { external, header, rights } of visibleMailboxes(session, patterns)) {
     if (!patterns.matches(external) || !rights.has('r') || header.exists === 0) continue
@@ -19,7 +19,7 @@ async function* holding(session: Session, patterns: ListPatterns, text: string):
     if (index === undefined) continue
     // looked at, not selected: nothing is claimed as \Recent
     const looked = new Selected(store, index, session.user!, session.isAdmin, true, new Features())
-    const found = await searchMessages(session, looked, { type: 'text', value: text }, [])
+    const found = await searchMessages(context, looked, { type: 'text', value: text }, [])
     if (found.length > 0) yield { external, internal: header.name, found: { header, rights }, subscribed: false }
   }
 }
@@ -38,9 +38,10 @@ export const scan = define<{ reference: string; pattern: string; text: string }>
     args.end()
     return { reference, pattern, text }
   },
-  async run({ session }, { reference, pattern, text }) {
+  async run(context, { reference, pattern, text }) {
+    const { session } = context
     const patterns = new ListPatterns(reference, [pattern], session.namespace!.separator)
-    await answerNames(session, holding(session, patterns, text), {
+    await answerNames(session, holding(context, patterns, text), {
       word: 'LIST',
       patterns,
       missing: undefined,

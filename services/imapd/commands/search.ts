@@ -32,7 +32,7 @@ export const search = define<{ program: SearchProgram; options: ReturnOptions | 
     // whatever comes of it, what was saved before is no longer meant (RFC 5182 §2.1)
     const saved = selected.savedResult
     if (options?.names.has('SAVE')) selected.saveResult([])
-    const positions = await searchMessages(context.session, selected, program.key, saved)
+    const positions = await searchMessages(context, selected, program.key, saved)
     const results = { positions, modseq: program.usesModseq }
     if (options ?? features.imap4rev2) tellExtended(context, selected, results, options ?? ALL)
     else tellNumbers('SEARCH', context, selected, results)

@@ -37,7 +37,7 @@ export const sort = define<Arguments>({
     if (program.usesModseq) enableCondstore(session, 'MODSEQ search')
     const saved = selected.savedResult
     if (options?.names.has('SAVE')) selected.saveResult([])
-    const found = await searchMessages(session, selected, program.key, saved)
+    const found = await searchMessages(context, selected, program.key, saved)
     const positions = await sortPositions(session, selected, found, criteria)
     const results = { positions, modseq: program.usesModseq }
     if (options) tellExtended(context, selected, results, options)

@@ -51,7 +51,7 @@ export const thread = define<{ algorithm: ThreadAlgorithm; program: SearchProgra
     const selected = selectedOf(context)
     mustFit(context.session.features, program)
     if (program.usesModseq) enableCondstore(context.session, 'MODSEQ search')
-    const positions = await searchMessages(context.session, selected, program.key)
+    const positions = await searchMessages(context, selected, program.key)
     const text = threads(algorithm, await messagesAt(context, selected, positions))
     const modseq = modseqSuffix(selected, { positions, modseq: program.usesModseq })
     context.session.reply.untagged(text === '' ? 'THREAD' : `THREAD ${text}${modseq}`)

@@ -1,10 +1,11 @@
 /** Which messages of the selected mailbox meet a SEARCH program; other connections get their turn meanwhile. */
 import type { SearchKey } from '../../../lib/imap/search_keys.js'
 import { MessageFileError } from '../../../lib/store/store.js'
+import type { CommandContext } from '../command.js'
 import { MessageSource, readable } from '../fetch/message_source.js'
 import { type Pace, pauseIfLong } from '../pace.js'
+import { Progress } from '../progress.js'
 import type { Selected } from '../selected.js'
-import type { Session } from '../session.js'
 import { prepare, testIndex, testMessage } from './evaluate.js'
 
 const BATCH = 64
@@ -16,12 +17,14 @@ const TOGETHER = 8
  * @returns positions (sequence number less one), ascending; a message whose file is missing is no match (logged)
  */
 export async function searchMessages(
-  session: Session,
+  context: CommandContext,
   selected: Selected,
   key: SearchKey,
   saved = selected.savedResult,
 ): Promise<number[]> {
+  const { session } = context
   const { store, log } = session.imapd
+  const progress = new Progress(context)
   const { connection } = session
   const program = prepare(selected, key, saved)
   const { view, index } = selected
@@ -29,6 +32,7 @@ export async function searchMessages(
   const found: number[] = []
   for (let from = 0; from < view.length; from += BATCH) {
     const to = Math.min(from + BATCH, view.length)
+    progress.at(from, view.length)
     const verdicts: (boolean | undefined)[] = []
     const undecided: number[] = []
     for (let position = from; position < to; position += 1) {
