@@ -1,7 +1,9 @@
 /**
  * Access control lists: `identifier TAB rights TAB …` and who may do what by one (RFC 4314, with Cyrus' letters).
- * Pure. Identifiers: a user id, `anyone`, `anonymous`; a leading `-` takes rights away.
+ * Identifiers: a user id, `anyone`, `anonymous`, `group:` and a Unix group of this machine; a leading `-` takes rights away. Pure but for asking
+ * who is in a group.
  */
+import { isGroupMember } from '../os/groups.js'
 import { ownerOf } from './names.js'
 
 /** The rights of a user's own new mailboxes. */
@@ -56,6 +58,13 @@ export function aclOfWords(words: string): string {
   return acl
 }
 
+const GROUP = 'group:'
+
+/** Whether an identifier is a group that a user is in. */
+function isGroupOf(identifier: string, userid: string): boolean {
+  return identifier.startsWith(GROUP) && isGroupMember(userid, identifier.slice(GROUP.length))
+}
+
 /** What a user may do with a mailbox. */
 export function rightsOf(mailbox: { name: string; acl: string }, userid: string, isAdmin: boolean): Rights {
   const granted = new Set<string>()
@@ -63,7 +72,7 @@ export function rightsOf(mailbox: { name: string; acl: string }, userid: string,
   for (const [identifier, rights] of parseAcl(mailbox.acl)) {
     const negative = identifier.startsWith('-')
     const who = negative ? identifier.slice(1) : identifier
-    if (who !== userid && who !== 'anyone') continue
+    if (who !== userid && who !== 'anyone' && !isGroupOf(who, userid)) continue
     for (const right of rights) (negative ? denied : granted).add(right)
   }
   for (const right of denied) granted.delete(right)

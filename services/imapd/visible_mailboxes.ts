@@ -14,6 +14,7 @@ import {
   isWithin,
   splitDomain,
 } from '../../lib/mailbox/names.js'
+import { groupsOf } from '../../lib/os/groups.js'
 import { nameKey } from '../../lib/store/keys.js'
 import { type Found, visible } from './mailboxes.js'
 import { type Pace, pauseIfLong } from './pace.js'
@@ -140,10 +141,12 @@ export async function* visibleMailboxes(
   const at = domainPrefix(domain)
   const others = (tree: string, ...trees: string[]): AsyncIterable<VisibleMailbox> => {
     const jump = without(trees, domain)
+    if (session.isAdmin) return list(pages(session, tree, undefined, jump))
     return list(
-      session.isAdmin
-        ? pages(session, tree, undefined, jump)
-        : merged(pages(session, tree, session.user!, jump), pages(session, tree, 'anyone', jump)),
+      ['anyone', ...groupsOf(session.user!).map((group) => `group:${group}`)].reduce(
+        (all, identifier) => merged(all, pages(session, tree, identifier, jump)),
+        pages(session, tree, session.user!, jump),
+      ),
     )
   }
   const { config } = session.imapd

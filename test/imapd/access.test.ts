@@ -1,6 +1,7 @@
 /** ACL (RFC 4314) and QUOTA (RFC 2087); the answers are those of Cyrus 3.6.1. */
 import t from 'tap'
 import { setQuota } from '../../lib/mailbox/quota.js'
+import { passwordStore } from '../../lib/sasl/check_password.js'
 import { fixture, LOGIN } from './fixture.js'
 
 t.test('ACL', async (t) => {
@@ -193,5 +194,33 @@ ${lines('A')}
 ${lines('B')}
     B< * NO [ALERT] Mailbox is over quota: X-NUM-FOLDERS
     B< 2 OK [READ-ONLY] Completed
+  `)
+})
+
+t.test('groups of the machine in ACLs', async (t) => {
+  const { server, conversation } = await fixture(t)
+  await passwordStore(server.config).set('root@localhost', 'testpw')
+  await conversation.play(`
+    A> 1 LOGIN alice testpw
+    A< 1 OK …
+    A> 2 SETACL INBOX group:no-such-group lr
+    A< 2 NO Invalid identifier
+    A> 3 SETACL INBOX group:root lr
+    A< 3 OK Completed
+    A> 4 GETACL INBOX
+    A< * ACL INBOX alice lrswipkxtecdan group:root lr
+    A< 4 OK Completed
+    R> 1 LOGIN root testpw
+    R< 1 OK …
+    R> 2 LIST "" *
+    R< * LIST (\\HasNoChildren) "." user.alice
+    R< 2 OK Completed
+    R> 3 STATUS user.alice (MESSAGES)
+    R< * STATUS user.alice (MESSAGES 0)
+    R< 3 OK Completed
+    B> 1 LOGIN bob testpw
+    B< 1 OK …
+    B> 2 STATUS user.alice (MESSAGES)
+    B< 2 NO [NONEXISTENT] Mailbox does not exist
   `)
 })

@@ -97,6 +97,8 @@ t.test('rights: own, anyone, negative, implicit ones of owners and administrator
   t.equal(rightsOf({ ...mailbox, acl: '' }, 'cyrus', true).letters, 'la')
   t.notOk(rightsOf({ ...mailbox, acl: '' }, 'cyrus', true).has('r'), 'administrators do not read mail')
   t.same(parseAcl('a\tlrs\tb'), [['a', 'lrs']])
+  t.equal(rightsOf({ name: 'x', acl: 'group:root\tlr\t' }, 'root', false).letters, 'lr', 'a Unix group')
+  t.equal(rightsOf({ name: 'x', acl: 'group:root\tlr\t' }, 'alice', false).letters, '')
 })
 
 t.test('UID sets: union, difference, membership, against plain sets', async (t) => {

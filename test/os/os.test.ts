@@ -20,6 +20,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { duplicate, isNonBlocking, isOpen, pipe, setNonBlocking } from '../../lib/os/fd.js'
 import { lock, lockHolder, tryLock, unlock } from '../../lib/os/file_lock.js'
+import { groupExists, groupsOf, isGroupMember, readGroups } from '../../lib/os/groups.js'
 import { linkPrograms } from '../../lib/os/link_programs.js'
 import { Poller, readableNow } from '../../lib/os/poll.js'
 import { accept, boundPort, encodeAddress, LONGEST_UNIX_PATH, listenSocket, socketKind } from '../../lib/os/socket.js'
@@ -203,4 +204,20 @@ t.test('launchers: find their program beside themselves, through links, after a 
       .includes(' x '),
     true,
   )
+})
+
+t.test('groups from files', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'groups-'))
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  const [group, passwd] = [join(directory, 'group'), join(directory, 'passwd')]
+  writeFileSync(group, 'staff:x:50:alice,bob\n# none\nempty:x:51:\nbroken\n')
+  writeFileSync(passwd, 'carol:x:1000:51:Carol:/:/bin/sh\ndave:x:1001:50::/:\n')
+  const members = readGroups(group, passwd)
+  t.same([...members.get('staff')!], ['alice', 'bob', 'dave'])
+  t.same([...members.get('empty')!], ['carol'], 'a primary group')
+  t.same(readGroups(join(directory, 'none'), passwd).size, 0)
+  t.ok(groupExists('root'))
+  t.ok(isGroupMember('root', 'root'))
+  t.ok(groupsOf('root').includes('root'))
+  t.notOk(isGroupMember('nobody-at-all', 'root'))
 })

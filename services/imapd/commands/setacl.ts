@@ -2,17 +2,22 @@
 import { changedAcl, type RightsChange, setAcl } from '../../../lib/mailbox/access.js'
 import { implicitRights, parseAcl } from '../../../lib/mailbox/acl.js'
 import { ownerOf } from '../../../lib/mailbox/names.js'
+import { groupExists } from '../../../lib/os/groups.js'
 import { canonicalUser } from '../../../lib/sasl/identity.js'
 import { define, LOGGED_IN } from '../command.js'
 import { Bad, DENIED, No } from '../errors.js'
 import { mustFind } from '../mailboxes.js'
 import type { Session } from '../session.js'
 
-/** An identifier as ACLs hold it: a user id, `anyone`, `anonymous`, each perhaps with `-` before. @throws {No} */
+/** An identifier as ACLs hold it: a user id, `anyone`, `anonymous`, `group:NAME`, each perhaps with `-` before. @throws {No} */
 function identifierOf(session: Session, text: string): string {
   const negative = text.startsWith('-') ? '-' : ''
   const name = text.slice(negative.length)
   if (/^(?:anyone|anonymous)$/i.test(name)) return negative + name.toLowerCase()
+  if (/^group:./i.test(name)) {
+    if (!groupExists(name.slice(6))) throw new No('Invalid identifier')
+    return `${negative}group:${name.slice(6)}`
+  }
   const user = canonicalUser(session.imapd.config, name)
   if (user === undefined) throw new No('Invalid identifier')
   return negative + user
