@@ -6,7 +6,7 @@ import { needsCyrus } from '../lab/needs.js'
 import { ROOT } from '../lab/software.js'
 import { allScripts, isFor, NAMESPACES, report, SideBySide } from './differential/compare.js'
 import { ModseqOrder, modseqsOf, normalize } from './differential/normalize.js'
-import { parseScripts } from './differential/script.js'
+import { parseScripts, type Script } from './differential/script.js'
 
 const TOGETHER = 3
 
@@ -44,15 +44,19 @@ t.test('ours and Cyrus answer alike', async (t) => {
     const scripts = all.filter((script) => isFor(script, namespace))
     const both = await SideBySide.start(namespace)
     try {
-      const player = async (): Promise<void> => {
-        for (let script = scripts.shift(); script; script = scripts.shift()) {
+      // what all users see must not come and go while others look
+      const alone = scripts.filter(({ options }) => options.has('alone'))
+      const together = scripts.filter(({ options }) => !options.has('alone'))
+      const player = async (queue: Script[]): Promise<void> => {
+        for (let script = queue.shift(); script; script = queue.shift()) {
           const text = report(await both.compare(script))
           if (text === '') t.pass(`${script.file}: ${script.name}`)
           else t.fail(text)
           exchanges += script.steps.length
         }
       }
-      await Promise.all(Array.from({ length: TOGETHER }, player))
+      await Promise.all(Array.from({ length: TOGETHER }, () => player(together)))
+      await player(alone)
     } finally {
       await both.close()
     }

@@ -2,14 +2,14 @@
  * Conversations to be played to two servers, from text.
  *
  *     # a remark
- *     = name of the conversation [corpus] [deliver=n]
+ *     = name of the conversation [corpus] [deliver=n] [alone] [alt] [dots]
  *     A SELECT INBOX                  a connection's name and a command; tags are made
  *     A APPEND INBOX {5+}\r\nhello    \r\n is a line end within; {5}\r\n waits for the continuation
  *     :uid APPENDUID \d+ (\d+)        keeps what a pattern finds in the answer before, for each server its own: $uid
  *     % A UID FETCH …                 the order of the untagged answers is free
  *     ~ reason                        the answers to the command before differ, for a reason that docs/imapd.8.md lists
  *
- * Every conversation has a user of its own; `[corpus]` fills INBOX with the messages of corpus.ts. The user's name is $user.
+ * Every conversation has a user of its own; `[alone]` keeps others away while it changes what all users see; `[corpus]` fills INBOX with the messages of corpus.ts. The user's name is $user.
  */
 export interface Step {
   readonly line: number
