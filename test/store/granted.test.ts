@@ -1,9 +1,11 @@
 /** Who may look which mailbox up, found without looking at the others: kept with every change, in pages, and made for databases from before. */
+import { join } from 'node:path'
 import t from 'tap'
 import { setAcl } from '../../lib/mailbox/access.js'
 import { createMailbox, deleteMailbox, renameMailbox } from '../../lib/mailbox/folders.js'
-import type { MailStore } from '../../lib/store/store.js'
-import { storeFixture } from '../fixture_store.js'
+import { openDatabase } from '../../lib/store/database.js'
+import { MailStore } from '../../lib/store/store.js'
+import { silent, storeFixture } from '../fixture_store.js'
 
 function listed(store: MailStore, identifier: string | undefined, prefix = ''): string[] {
   const names: string[] = []
@@ -47,4 +49,21 @@ t.test('lists longer than a page', async (t) => {
   t.same(listed(store, 'anyone', 'a'), all)
   t.same(listed(store, undefined, 'a'), all)
   t.same(listed(store, undefined), [...all, 'a-b', 'b'])
+})
+
+t.test('a database from before there was this table gets it', async (t) => {
+  const { store, config, directory } = await storeFixture(t)
+  await createMailbox(store, 'user.alice')
+  await createMailbox(store, 'shared')
+  await store.close()
+  const database = await openDatabase(join(directory, 'conf/store'), 1024 ** 3)
+  await database.commit(() => {
+    database.tables.meta.remove('granted')
+    for (const key of [...database.tables.granted.getKeys({})]) database.tables.granted.remove(key)
+  })
+  await database.close()
+  const again = await MailStore.open(config, silent)
+  t.teardown(() => again.close())
+  t.same(listed(again, 'alice'), ['user.alice'])
+  t.same(listed(again, 'anyone'), ['shared'])
 })
