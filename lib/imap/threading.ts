@@ -1,6 +1,7 @@
 /**
  * The threads of THREAD (RFC 5256 §3 and §4: ORDEREDSUBJECT, REFERENCES; REFS as Cyrus has it). Pure, and bounded: no
- * recursion, so that a chain of a hundred thousand replies is nothing special.
+ * recursion, so that a chain of a hundred thousand replies is nothing special. The work goes in steps, between which whoever
+ * asked may let others run.
  */
 
 /** What threading looks at; times are unix seconds. */
@@ -33,7 +34,13 @@ class Node {
   }
 }
 
-export type ThreadAlgorithm = (messages: readonly ThreadMessage[]) => Node[]
+/** Work that pauses now and then. */
+type Steps<T> = Generator<undefined, T>
+
+/** Messages or nodes looked at in one step. */
+const STEP = 512
+
+export type ThreadAlgorithm = (messages: readonly ThreadMessage[]) => Steps<Node[]>
 
 export const THREAD_ALGORITHMS: ReadonlyMap<string, ThreadAlgorithm> = new Map([
   ['ORDEREDSUBJECT', orderedSubject],
@@ -42,38 +49,42 @@ export const THREAD_ALGORITHMS: ReadonlyMap<string, ThreadAlgorithm> = new Map([
 ])
 
 /** The threads as THREAD answers them: `(2)(3 6 (4 23)(44 7 96))`. @param messages in the mailbox's order */
-export function threads(algorithm: ThreadAlgorithm, messages: readonly ThreadMessage[]): string {
-  return format(algorithm(messages))
+export function* threads(algorithm: ThreadAlgorithm, messages: readonly ThreadMessage[]): Steps<string> {
+  return yield* format(yield* algorithm(messages))
 }
 
 /** By subject and then time; the first of a subject is the parent of all others of it. */
-function orderedSubject(messages: readonly ThreadMessage[]): Node[] {
+function* orderedSubject(messages: readonly ThreadMessage[]): Steps<Node[]> {
   const bySubject = new Map<string, Node[]>()
   for (const message of messages) {
     const nodes = bySubject.get(message.subject)
     if (nodes) nodes.push(new Node(message))
     else bySubject.set(message.subject, [new Node(message)])
   }
+  yield
   const roots: Node[] = []
   for (const nodes of bySubject.values()) {
     nodes.sort(byTime)
     const [first, ...others] = nodes as [Node, ...Node[]]
     first.children = others
     roots.push(first)
+    if (roots.length % STEP === 0) yield
   }
   return roots.sort(byTime)
 }
 
-function references(messages: readonly ThreadMessage[]): Node[] {
-  const roots = link(messages)
-  sortAll(roots, byTime)
-  return sortAll(groupBySubject(roots), byTime)
+function* references(messages: readonly ThreadMessage[]): Steps<Node[]> {
+  const roots = yield* link(messages)
+  yield* sortAll(roots, byTime)
+  const grouped = groupBySubject(roots)
+  yield
+  return yield* sortAll(grouped, byTime)
 }
 
 /** As REFERENCES without looking at subjects; the thread with the newest arrival comes last. */
-function refs(messages: readonly ThreadMessage[]): Node[] {
-  const roots = link(messages)
-  sortAll(roots, byTimeAndArrival)
+function* refs(messages: readonly ThreadMessage[]): Steps<Node[]> {
+  const roots = yield* link(messages)
+  yield* sortAll(roots, byTimeAndArrival)
   for (const root of roots) {
     let newest = 0
     for (const node of below(root)) if (node.message) newest = Math.max(newest, node.message.arrived)
@@ -107,16 +118,30 @@ function* below(root: Node): Generator<Node> {
   }
 }
 
-/** Sorts siblings at every level, the deepest first, since an empty parent counts as its first child. */
-function sortAll(roots: Node[], compare: (a: Node, b: Node) => number): Node[] {
+/** All nodes of some threads, each before its children. */
+function* allBelow(roots: readonly Node[]): Steps<Node[]> {
   const nodes: Node[] = []
-  for (const root of roots) for (const node of below(root)) nodes.push(node)
-  for (let n = nodes.length - 1; n >= 0; n -= 1) nodes[n]!.children.sort(compare)
+  for (const root of roots) {
+    for (const node of below(root)) {
+      nodes.push(node)
+      if (nodes.length % STEP === 0) yield
+    }
+  }
+  return nodes
+}
+
+/** Sorts siblings at every level, the deepest first, since an empty parent counts as its first child. */
+function* sortAll(roots: Node[], compare: (a: Node, b: Node) => number): Steps<Node[]> {
+  const nodes = yield* allBelow(roots)
+  for (let n = nodes.length - 1; n >= 0; n -= 1) {
+    nodes[n]!.children.sort(compare)
+    if (n % STEP === 0) yield
+  }
   return roots.sort(compare)
 }
 
 /** Messages under those they refer to (steps 1 to 3 of RFC 5256 §3 REFERENCES). */
-function link(messages: readonly ThreadMessage[]): Node[] {
+function* link(messages: readonly ThreadMessage[]): Steps<Node[]> {
   const byId = new Map<string, Node>()
   const nodes: Node[] = []
   const containerOf = (id: string): Node => {
@@ -128,7 +153,8 @@ function link(messages: readonly ThreadMessage[]): Node[] {
     }
     return node
   }
-  for (const message of messages) {
+  for (const [n, message] of messages.entries()) {
+    if (n % STEP === 0) yield
     let node = message.id === '' ? undefined : containerOf(message.id)
     if (!node || node.message) {
       // without an identifier of its own nobody can refer to it
@@ -151,7 +177,7 @@ function link(messages: readonly ThreadMessage[]): Node[] {
     if (node.parent) node.parent.children.push(node)
     else roots.push(node)
   }
-  return prune(roots)
+  return yield* prune(roots)
 }
 
 function adopt(parent: Node, child: Node): void {
@@ -173,10 +199,10 @@ function isWithin(node: Node, ancestor: Node): boolean {
 }
 
 /** Takes out nodes without a message; their children move up, but at the root only a single one does. */
-function prune(roots: Node[]): Node[] {
-  const all: Node[] = []
-  for (const root of roots) for (const node of below(root)) all.push(node)
+function* prune(roots: Node[]): Steps<Node[]> {
+  const all = yield* allBelow(roots)
   for (let n = all.length - 1; n >= 0; n -= 1) {
+    if (n % STEP === 0) yield
     const node = all[n]!
     node.children = node.children.flatMap((child) => (child.message ? [child] : child.children))
   }
@@ -222,15 +248,18 @@ function groupBySubject(roots: Node[]): Node[] {
 }
 
 /** What is still to be written: text, or a node that opens a thread of its own. */
-function format(roots: readonly Node[]): string {
+function* format(roots: readonly Node[]): Steps<string> {
   const out: string[] = []
   const waiting: (string | Node)[] = [...roots].reverse()
+  let opened = 0
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     if (typeof next === 'string') {
       out.push(next)
       continue
     }
     out.push('(')
+    opened += 1
+    if (opened % STEP === 0) yield
     waiting.push(')')
     let node = next
     const numbers: number[] = []

@@ -20,7 +20,12 @@ function messages(...texts: string[]): ThreadMessage[] {
   })
 }
 
-const by = (name: string, ...texts: string[]): string => threads(THREAD_ALGORITHMS.get(name)!, messages(...texts))
+function by(name: string, ...texts: string[]): string {
+  const steps = threads(THREAD_ALGORITHMS.get(name)!, messages(...texts))
+  let step = steps.next()
+  while (!step.done) step = steps.next()
+  return step.value
+}
 
 t.test('ORDEREDSUBJECT', async (t) => {
   t.equal(by('ORDEREDSUBJECT'), '')

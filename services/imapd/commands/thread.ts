@@ -3,6 +3,7 @@ import { parseSearchIn, type SearchProgram } from '../../../lib/imap/search_keys
 import { THREAD_ALGORITHMS, type ThreadAlgorithm, type ThreadMessage, threads } from '../../../lib/imap/threading.js'
 import { type CommandContext, define, SELECTED, selectedOf } from '../command.js'
 import { enableCondstore, mustFit } from '../features.js'
+import { pauseIfLong } from '../pace.js'
 import { modseqSuffix } from '../search/answer.js'
 import { searchMessages } from '../search/run.js'
 import type { Selected } from '../selected.js'
@@ -52,7 +53,15 @@ export const thread = define<{ algorithm: ThreadAlgorithm; program: SearchProgra
     mustFit(context.session.features, program)
     if (program.usesModseq) enableCondstore(context.session, 'MODSEQ search')
     const positions = await searchMessages(context, selected, program.key)
-    const text = threads(algorithm, await messagesAt(context, selected, positions))
+    const { connection } = context.session
+    const pace = { since: performance.now() }
+    const steps = threads(algorithm, await messagesAt(context, selected, positions))
+    let step = steps.next()
+    for (; !step.done; step = steps.next()) {
+      const pause = pauseIfLong(connection, pace)
+      if (pause) await pause
+    }
+    const text = step.value
     const modseq = modseqSuffix(selected, { positions, modseq: program.usesModseq })
     context.session.reply.untagged(text === '' ? 'THREAD' : `THREAD ${text}${modseq}`)
     return `Completed (${positions.length} msgs)`
