@@ -1,11 +1,44 @@
 /** Reading a small file whose size is known, with as few calls as it takes. */
-import { close, open, read } from 'node:fs'
+import { close, closeSync, open, openSync, read, readSync } from 'node:fs'
+
+/** Milliseconds that a read may take before the disk counts as slow, and for how long it then does. */
+const SLOW = 3
+const SLOW_FOR = 250
+/** Larger files are read by threads whatever the disk does. */
+const AT_ONCE = 64 * 1024
+
+let slowUntil = 0
 
 /**
- * The first `size` bytes of a file, in half the time that fs/promises takes.
+ * The first `size` bytes of a file. What the kernel has in memory is read at once, in a third of the time that it takes to hand it
+ * to a thread and back; when a read shows that the disk had to be asked, the next ones are left to threads, so that nobody waits for it.
  * @returns fewer bytes if the file is shorter  @throws the file system's error
  */
 export function readKnown(path: string, size: number): Promise<Buffer> {
+  const begun = performance.now()
+  if (size > AT_ONCE || begun < slowUntil) return readByThread(path, size)
+  try {
+    const bytes = readAtOnce(path, size)
+    const ended = performance.now()
+    if (ended - begun > SLOW) slowUntil = ended + SLOW_FOR
+    return Promise.resolve(bytes)
+  } catch (error) {
+    return Promise.reject(error)
+  }
+}
+
+function readAtOnce(path: string, size: number): Buffer {
+  const fd = openSync(path, 'r')
+  try {
+    const bytes = Buffer.allocUnsafe(size)
+    return bytes.subarray(0, readSync(fd, bytes, 0, size, 0))
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** In half the time that fs/promises takes. */
+function readByThread(path: string, size: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     open(path, 'r', (failed, fd) => {
       if (failed) {
