@@ -138,7 +138,7 @@ async function measure(lab: Lab, software: Software, messages: number): Promise<
   figures.SELECT = ms(await median(() => probe.run('SELECT INBOX')))
   for (const [row, command] of READING) figures[row] = ms(await median(() => probe.run(command)))
   let bytes = 0
-  const bodies = await took(async () => (bytes = await probe.run('FETCH 1:* BODY.PEEK[]')))
+  const bodies = await median(async () => (bytes = await probe.run('FETCH 1:* BODY.PEEK[]')))
   figures['FETCH BODY.PEEK[]'] = rate(bytes / 1e6 / (bodies / 1000), 'MB/s')
   const some = Math.min(messages, 1000)
   const oneByOne = await took(async () => {
