@@ -7,6 +7,7 @@
  */
 import { stat, unlink } from 'node:fs/promises'
 import { basename } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { type FSWatcher, watch } from 'chokidar'
 import type { Logger } from '../../process/log.js'
 import type { LogFiles } from '../log_file.js'
@@ -45,6 +46,8 @@ const FIRST_PAUSE = 100
 /** The log is looked for this often even if no notice of it came. */
 const LOOK_EVERY = 2000
 const PING_EVERY = 60_000
+/** The longest that the watcher's first look is waited for at the end. */
+const PATIENCE = 1000
 
 /** Resolves when it is told to stop, or with `once` after a round. */
 export async function roll(options: RollingOptions): Promise<void> {
@@ -61,6 +64,7 @@ class Roller {
   readonly #connections: Connections
   #pause = FIRST_PAUSE
   #watcher: FSWatcher | undefined
+  #watching: Promise<unknown> = Promise.resolve()
   #wake: (() => void) | undefined
   #noticed = false
   readonly #deferred: Deferred
@@ -96,6 +100,8 @@ class Roller {
   }
 
   async end(): Promise<void> {
+    // closed before its first look is over, chokidar may go on watching
+    await Promise.race([this.#watching, pause(PATIENCE, undefined, { ref: false })])
     await this.#watcher?.close()
     await this.#connections.end()
     this.#tell()
@@ -233,9 +239,14 @@ class Roller {
       this.#noticed = true
       this.#wake?.()
     }
+    let ready!: () => void
+    this.#watching = new Promise<void>((resolve) => {
+      ready = resolve
+    })
     // a log that is renamed away and written anew at once is no change to chokidar; the kernel's own word (`raw`) comes at once and always
     this.#watcher = watch(files.directory, { depth: 0, ignoreInitial: true, atomic: false })
       .on('all', (_event, path) => notice(path))
+      .on('ready', () => ready())
       .on('raw', (_event, path) => notice(path ?? 'log'))
       .on('error', (error) => {
         log.warning(
