@@ -20,6 +20,7 @@ import { syncMailboxes } from '../../lib/sync/client/sync_folders.js'
 import { syncMeta, syncUser } from '../../lib/sync/client/sync_user.js'
 import { channelDuration, channelOption, channelSwitch, type Target, targetOf } from '../../lib/sync/client/target.js'
 import { LogFiles } from '../../lib/sync/log_file.js'
+import type { MailboxState } from '../../lib/sync/mailbox_codec.js'
 import { ownerOf } from '../../lib/sync/names.js'
 import { watchMaster } from './master_watch.js'
 import { type CommandLine, LETTERS, readCommandLine, WORDS } from './modes.js'
@@ -57,6 +58,8 @@ class Client {
   readonly #stopping = new AbortController()
   readonly target: Target
   #failed = false
+  /** what all connections know of the replica */
+  readonly known = new Map<string, MailboxState>()
   /** counts what all connections have sent */
   sent = { messages: 0, bytes: 0 }
 
@@ -96,7 +99,9 @@ class Client {
       trace: line.verbosity > 1 ? trace : undefined,
     })
     const { noCopyback, localOnly, partition } = line
-    return new ClientSession(this.store, peer, log, { tell, noCopyback, localOnly, partition, sent: this.sent })
+    const { known, sent } = this
+    peer.onClose(() => known.clear())
+    return new ClientSession(this.store, peer, log, { tell, noCopyback, localOnly, partition, known, sent })
   }
 
   /** As `connect`, again and again with growing pauses, unless -o. */

@@ -20,7 +20,12 @@ export interface Pair {
   readonly told: string[]
   readonly logged: string[]
   /** a new connection */
-  connect(options?: { noCopyback?: boolean; sieve?: boolean }): Promise<ClientSession>
+  connect(options?: {
+    noCopyback?: boolean
+    sieve?: boolean
+    known?: ClientSession['known']
+    sent?: { messages: number; bytes: number }
+  }): Promise<ClientSession>
   close(): Promise<void>
 }
 
@@ -37,13 +42,15 @@ export async function startPair(extra = ''): Promise<Pair> {
     replica,
     told,
     logged,
-    async connect({ noCopyback = false, sieve = true } = {}) {
+    async connect({ noCopyback = false, sieve = true, known, sent } = {}) {
       const peer = await Peer.open(targetOf(config, '', undefined)!, { force: noCopyback, sieve })
       const options = {
         tell: (line: string) => void told.push(line),
         noCopyback,
         localOnly: false,
         partition: undefined,
+        ...(known && { known }),
+        ...(sent && { sent }),
       }
       const session = new ClientSession(store, peer, collectingLog(logged), options)
       sessions.push(session)

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { createMailbox } from '../../lib/mailbox/folders.js'
 import { Connections } from '../../lib/sync/client/connections.js'
+import { runLog } from '../../lib/sync/client/log_run.js'
 import { PeerGoneError } from '../../lib/sync/client/peer.js'
 import { roll } from '../../lib/sync/client/rolling.js'
 import type { ClientSession } from '../../lib/sync/client/session.js'
@@ -104,6 +105,22 @@ t.test('an item whose connection is lost goes to another; without any the failur
   await t.rejects(connections.share(queue, never), { message: 'all lost' })
   t.strictSame(queue.sort(), ['x', 'y', 'z'], 'nothing is forgotten')
   t.equal(connections.size, 0)
+})
+
+t.test('what one connection has done is no news to another', async (t) => {
+  const pair = await startPair('sync_log: yes\n')
+  t.teardown(() => pair.close())
+  await createMailbox(pair.store, 'user.alice')
+  const known: ClientSession['known'] = new Map()
+  const sent = { messages: 0, bytes: 0 }
+  const sessions = [await pair.connect({ known, sent }), await pair.connect({ known, sent })]
+  for (let n = 0; n < 6; n++) {
+    await deliver(pair.store, 'user.alice', [messageText(n)])
+    t.strictSame(await runLog(sessions[n % 2]!, ['MAILBOX user.alice'], () => false), [])
+  }
+  t.equal(sent.messages, 6, 'each was sent once')
+  t.equal(pair.told.filter((line) => line === 'MAILBOXES user.alice').length, 1, 'the replica was asked once')
+  t.strictSame(picture(pair.replica.store, ''), picture(pair.store, ''))
 })
 
 t.test('rolling with four connections: all arrives, and the status tells of it', async (t) => {

@@ -17,6 +17,11 @@ export interface ClientOptions {
   readonly localOnly: boolean
   /** -p: partition of the replica on which mailboxes are to be */
   readonly partition: string | undefined
+  /**
+   * the replica's mailboxes as its last answers told them, if several connections to it share that: what one has done is no news to
+   * the others. To be cleared when a connection is lost, since nothing is known then of what was under way.
+   */
+  readonly known?: Map<string, MailboxState>
   /** counts what is sent, if given */
   readonly sent?: { messages: number; bytes: number }
 }
@@ -30,8 +35,8 @@ export class ItemError extends Error {
 const MOST_KNOWN = 20_000
 
 export class ClientSession {
-  /** the replica's mailboxes as its last answers told them; only what this connection has itself seen */
-  readonly known = new Map<string, MailboxState>()
+  /** the replica's mailboxes as its last answers told them */
+  readonly known: Map<string, MailboxState>
   readonly #staged = new Map<string, Set<string>>()
 
   constructor(
@@ -39,7 +44,9 @@ export class ClientSession {
     readonly peer: Peer,
     readonly log: Logger,
     readonly options: ClientOptions,
-  ) {}
+  ) {
+    this.known = options.known ?? new Map()
+  }
 
   /** GUIDs that the replica has staged on a partition in this run. */
   staged(partition: string): Set<string> {
