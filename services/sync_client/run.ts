@@ -15,7 +15,7 @@ import { runLog } from '../../lib/sync/client/log_run.js'
 import { Peer, PeerGoneError } from '../../lib/sync/client/peer.js'
 import { roll } from '../../lib/sync/client/rolling.js'
 import { ClientSession } from '../../lib/sync/client/session.js'
-import { StatusFile } from '../../lib/sync/client/status.js'
+import { freshStatus, StatusFile } from '../../lib/sync/client/status.js'
 import { syncMailboxes } from '../../lib/sync/client/sync_folders.js'
 import { syncMeta, syncUser } from '../../lib/sync/client/sync_user.js'
 import { channelDuration, channelOption, channelSwitch, type Target, targetOf } from '../../lib/sync/client/target.js'
@@ -253,25 +253,7 @@ async function rollingWork(client: Client, ready: (() => void) | undefined): Pro
     await files.waitForClaim()
   }
   const { host, port, unix } = client.target
-  const status = {
-    pid: process.pid,
-    channel: line.channel,
-    server: unix ? host : `${host}:${port}`,
-    started: Date.now() / 1000,
-    connectedSince: null,
-    connections: 0,
-    connectError: null,
-    lastRound: null,
-    rounds: 0,
-    oldest: null,
-    waiting: 0,
-    messages: 0,
-    bytes: 0,
-    messageRate: 0,
-    byteRate: 0,
-    failing: [],
-    semisyncLost: null,
-  }
+  const status = freshStatus(line.channel, unix ? host : `${host}:${port}`)
   client.sent = status
   const interval = line.interval ?? channelDuration(config, line.channel, 'sync_repeat_interval') ?? 0
   await roll({

@@ -8,7 +8,7 @@ import { runLog } from '../../lib/sync/client/log_run.js'
 import { PeerGoneError } from '../../lib/sync/client/peer.js'
 import { roll } from '../../lib/sync/client/rolling.js'
 import type { ClientSession } from '../../lib/sync/client/session.js'
-import { StatusFile, type SyncStatus, statusPath } from '../../lib/sync/client/status.js'
+import { freshStatus, StatusFile, type SyncStatus, statusPath } from '../../lib/sync/client/status.js'
 import { LogFiles } from '../../lib/sync/log_file.js'
 import { groupByOwner } from '../../lib/sync/owner_groups.js'
 import { deliver, messageText, picture, startPair } from './pair_fixture.js'
@@ -138,25 +138,7 @@ t.test('rolling with four connections: all arrives, and the status tells of it',
   let opened = 0
   const files = new LogFiles(config.directory, '')
   t.ok(await files.claim())
-  const sent: SyncStatus = {
-    pid: process.pid,
-    channel: '',
-    server: 'here',
-    started: 0,
-    connectedSince: null,
-    connections: 0,
-    connectError: null,
-    lastRound: null,
-    rounds: 0,
-    oldest: null,
-    waiting: 0,
-    messages: 0,
-    bytes: 0,
-    messageRate: 0,
-    byteRate: 0,
-    failing: [],
-    semisyncLost: null,
-  }
+  const sent = freshStatus('', 'here')
   await roll({
     files,
     log: collectingLog(pair.logged),

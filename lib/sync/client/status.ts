@@ -45,6 +45,29 @@ export interface FailingLine {
   readonly next: number
 }
 
+/** That of a client that has just begun. @param server `host:port` or a socket's path */
+export function freshStatus(channel: string, server: string): SyncStatus {
+  return {
+    pid: process.pid,
+    channel,
+    server,
+    started: Date.now() / 1000,
+    connectedSince: null,
+    connections: 0,
+    connectError: null,
+    lastRound: null,
+    rounds: 0,
+    oldest: null,
+    waiting: 0,
+    messages: 0,
+    bytes: 0,
+    messageRate: 0,
+    byteRate: 0,
+    failing: [],
+    semisyncLost: null,
+  }
+}
+
 const LEAST_BETWEEN = 1000
 /** The rates' time constant, s. */
 const RATE_OVER = 60
