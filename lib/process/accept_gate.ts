@@ -24,8 +24,11 @@ const BURST = 16
 /** Pause after an accept that failed for want of descriptors or memory, in ms. */
 const SHORTAGE_PAUSE = 200
 
-/** Turns left to others in a row; if the one we wait for has not taken any it is busy with something else. */
-const MOST_TURNS_LEFT = 10
+/**
+ * Turns left to others in a row, some 0.1 s; if the one we wait for has not taken any it is busy with something else. A process that has just
+ * started on a busy machine needs more than a few of them.
+ */
+const MOST_TURNS_LEFT = 50
 
 /** Pause after a turn that was left to another process, in ms. */
 const TURN_LEFT_PAUSE = 2

@@ -73,7 +73,6 @@ t.test('a process that comes later is given its share', async (t) => {
   const later: number[] = []
   for (let n = 0; n < 12; n++) later.push(await open())
   const share = later.filter((pid) => pid === fresh).length
-  // an even share would be 3; how many more it gets depends on how soon it takes its turns
-  t.ok(share >= 6, `${share} of the next 12 go to the one that has none`)
+  t.ok(share >= 9, `${share} of the next 12 go to the one that has none`)
   await Promise.all(clients.map((client) => client.close()))
 })
