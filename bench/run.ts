@@ -21,12 +21,26 @@ const users = ['bench', ...Array.from({ length: 7 }, (_, n) => `bench${n + 2}`)]
 async function measure(topology: string, semisync?: string): Promise<Figures> {
   const figures: Figures = {}
   const software = topology.startsWith('cyrus') ? 'cyrus' : 'ours'
-  if (wanted('master')) Object.assign(figures, await masterFigures(software))
-  if (wanted('imap')) Object.assign(figures, await imapFigures(software, 20_000 * scale))
-  if (wanted('delivery')) await measureDelivery(topology, figures)
-  if (wanted('first')) await measureFirst(topology, figures)
-  if (wanted('rolling')) await measureRolling(topology, figures)
-  if (wanted('semisync') && semisync !== undefined) await measureSemisync(semisync, figures)
+  const parts: Record<string, () => Promise<void>> = {
+    master: async () => void Object.assign(figures, await masterFigures(software)),
+    imap: async () => void Object.assign(figures, await imapFigures(software, 20_000 * scale)),
+    delivery: () => measureDelivery(topology, figures),
+    first: () => measureFirst(topology, figures),
+    rolling: () => measureRolling(topology, figures),
+    semisync: async () => {
+      if (semisync !== undefined) await measureSemisync(semisync, figures)
+    },
+  }
+  for (const [part, run] of Object.entries(parts)) {
+    if (!wanted(part)) continue
+    try {
+      await run()
+    } catch (error) {
+      // one part that fails costs its own rows; the exit status tells of it
+      process.stderr.write(`bench: ${part} of ${software}: ${(error as Error).message}\n`)
+      process.exitCode = 1
+    }
+  }
   return figures
 }
 
