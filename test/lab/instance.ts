@@ -235,10 +235,13 @@ export class Instance {
         try {
           const stat = readFileSync(`/proc/${each}/stat`, 'latin1')
           // master began a session; all it starts, and what they leave in the background, is in it
-          const [state, , , session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+          const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+          const [state, session, threads] = [fields[0], Number(fields[3]), Number(fields[17])]
+          // a zombie whose other threads still end keeps its sockets: who connects then is not served by the next master
+          const gone = state === 'Z' && threads <= 1
           const name = (): string =>
             readFileSync(`/proc/${each}/comm`, 'utf8') + readFileSync(`/proc/${each}/cmdline`, 'utf8')
-          return state !== 'Z' && Number(session) === pid && name().includes(text)
+          return !gone && session === pid && name().includes(text)
         } catch {
           return false
         }
