@@ -1,0 +1,103 @@
+/** The store's reading side with messages: their files opened and read, new ones staged until a transaction takes them. */
+import { readFileSync, statfsSync } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import type { Database } from './database.js'
+import type { MailboxHeader } from './header.js'
+import type { Spool } from './spool.js'
+import type { Staged, Stager } from './stager.js'
+import { StoreReader } from './store_reader.js'
+
+/** A message that is missing on disk or is not what its record says. */
+export class MessageFileError extends Error {
+  override name = 'MessageFileError'
+}
+
+/** What MailStore knows of messages' files. */
+export class MessageFiles extends StoreReader {
+  constructor(
+    database: Database,
+    protected readonly spool: Spool,
+  ) {
+    super(database)
+  }
+
+  /** Opens a message's file. @throws {MessageFileError} if it is missing */
+  async openMessage(mailbox: MailboxHeader, uid: number): Promise<FileHandle> {
+    try {
+      return await this.spool.open(mailbox, uid)
+    } catch (error) {
+      throw fileError(mailbox, uid, error)
+    }
+  }
+
+  /** A message's bytes. @param size as its record says, if at hand: that is quicker  @throws {MessageFileError} if its file is missing */
+  async readMessage(mailbox: MailboxHeader, uid: number, size?: number): Promise<Buffer> {
+    try {
+      return await this.spool.read(mailbox, uid, size)
+    } catch (error) {
+      throw fileError(mailbox, uid, error)
+    }
+  }
+
+  /** As readMessage, at once: for a small message in a program that nobody else waits for. */
+  readMessageSync(mailbox: MailboxHeader, uid: number): Buffer {
+    try {
+      return readFileSync(this.spool.messagePath(mailbox, uid))
+    } catch (error) {
+      throw fileError(mailbox, uid, error)
+    }
+  }
+
+  /** Where a message's file is, for a transaction that links it elsewhere on the same partition. */
+  messagePath(mailbox: MailboxHeader, uid: number): string {
+    return this.spool.messagePath(mailbox, uid)
+  }
+
+  /** Begins a message on a partition. @throws {UnknownPartitionError} */
+  stage(partition: string): Stager {
+    return this.spool.stage(partition)
+  }
+
+  /** A whole message staged. @param options as of Stager.finish  @throws {UnknownPartitionError}; the file system's error, when full */
+  async stageBuffer(partition: string, message: Buffer, options?: { synced?: boolean }): Promise<Staged> {
+    const stager = this.stage(partition)
+    try {
+      stager.write(message)
+      return await stager.finish(options)
+    } catch (error) {
+      stager.abort()
+      throw error
+    }
+  }
+
+  /** The bytes of a staged message. */
+  readStaged(staged: Staged): Buffer {
+    return staged.message ?? readFileSync(staged.path)
+  }
+
+  /** Removes a staged message; mailboxes that took it keep theirs. */
+  unstage(staged: Staged): void {
+    this.spool.unstage(staged.path)
+  }
+
+  hasPartition(name: string): boolean {
+    return this.spool.hasPartition(name)
+  }
+
+  get partitionNames(): string[] {
+    return this.spool.partitionNames
+  }
+
+  /** Room on the partitions' file systems, KiB. */
+  freeSpace(): { partition: string; free: number; total: number }[] {
+    return this.partitionNames.map((partition) => {
+      const { bavail, blocks, bsize } = statfsSync(this.spool.root(partition))
+      return { partition, free: Math.floor((bavail * bsize) / 1024), total: Math.floor((blocks * bsize) / 1024) }
+    })
+  }
+}
+
+function fileError(mailbox: MailboxHeader, uid: number, error: unknown): unknown {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return error
+  return new MessageFileError(`${mailbox.name}: message ${uid}: file is missing`)
+}
