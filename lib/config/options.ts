@@ -346,7 +346,16 @@ const TABLE: readonly Option[] = [
   toggle('sync_log_chain', false, 'Whether sync_server writes the log too, so that a replica feeds another.'),
   string('sync_log_unsuppressable_channels', 'squatter', 'Channels that sync_server writes in any case.'),
   string('sync_host', undefined, 'The replica.'),
-  string('sync_port', undefined, 'Port or service name of the replica’s sync_server; csync (2005) if unset.'),
+  string(
+    'sync_port',
+    undefined,
+    'Port or service name of the replica’s sync_server, or of its imapd (see sync_try_imap); if unset, imap (143) then csync (2005).',
+  ),
+  toggle(
+    'sync_try_imap',
+    true,
+    'Replicate inside IMAP where a server offers it (X-REPLICATION). Without sync_port the replica’s IMAP service is tried before its csync service; with it, whichever answers there is used.',
+  ),
   string('sync_authname', undefined, 'User as which sync_client logs in; an administrator of the replica.'),
   string('sync_password', undefined, 'Its password.'),
   string('sync_realm', undefined, 'Its realm.'),

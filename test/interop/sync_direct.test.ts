@@ -1,5 +1,5 @@
 /**
- * sync_client -u against a real Cyrus 3.6.1, in both directions, one kind of change at a time: it succeeds, and a second run finds nothing
+ * sync_client -u against a real Cyrus 3.6.1, in both directions and over both transports, one kind of change at a time: it succeeds, and a second run finds nothing
  * left to be done – so each side's checksums, rights and counters are what the other side computes.
  */
 import t from 'tap'
@@ -13,23 +13,32 @@ const message = (n: number | string, size = 0): Buffer =>
     `From: a@example.org\r\nSubject: ${n}\r\nMessage-ID: <${n}@x>\r\nDate: Tue, 06 Feb 2007 18:49:19 +0000\r\n\r\nbody ${n}\r\n${'x'.repeat(size)}\r\n`,
   )
 
-for (const topology of ['ours_to_cyrus.ini', 'cyrus_to_ours.ini']) {
-  t.test(topology, { timeout: 120_000 }, async (t) => {
+const cases = [
+  ['ours_to_cyrus.ini', 'csync'],
+  ['cyrus_to_ours.ini', 'csync'],
+  ['ours_to_cyrus.ini', 'imap'],
+  ['cyrus_to_ours.ini', 'imap'],
+] as const
+
+for (const [topology, transport] of cases) {
+  t.test(`${topology} over ${transport}`, { timeout: 120_000 }, async (t) => {
     if (!needsCyrus(t)) return
     const lab = await Lab.start(topology, {
       rolling: false,
       users: ['alice', 'bob'],
       // every mailbox goes in steps
-      imapd: { master: { sync_batchsize: '2' } },
+      imapd: { master: { sync_batchsize: '2', sync_try_imap: transport === 'imap' ? 'yes' : 'no' } },
     })
     t.teardown(() => lab.stop())
     await lab.createUsers()
     const client = await lab.login('alice')
     const admin = await lab.login(ADMIN.user, lab.master, ADMIN.password)
+    const { ports } = lab.replica
+    const where = ['-S', `127.0.0.1:${transport === 'imap' ? ports.imap : ports.sync}`]
     const sync = async (what: string): Promise<void> => {
-      const first = await readCommandResult(lab.master, 'sync_client', '-v', '-u', 'alice')
+      const first = await readCommandResult(lab.master, 'sync_client', ...where, '-v', '-u', 'alice')
       t.equal(first.status, 0, `${what}: done\n${first.output}`)
-      const second = await readCommandResult(lab.master, 'sync_client', '-v', '-u', 'alice')
+      const second = await readCommandResult(lab.master, 'sync_client', ...where, '-v', '-u', 'alice')
       t.match(second, { status: 0, output: /^USER alice$/m }, `${what}: looked again`)
       t.notMatch(
         second.output,
@@ -130,10 +139,10 @@ for (const topology of ['ours_to_cyrus.ini', 'cyrus_to_ours.ini']) {
     t.match(text, /only here/)
     if (topology === 'ours_to_cyrus.ini') {
       await sync('all that came back')
-      const check = await readCommandResult(lab.master, 'sync_check', '-b', 'alice')
+      const check = await readCommandResult(lab.master, 'sync_check', ...where, '-b', 'alice')
       t.match(check, { status: 0, output: /^the replica is the same/m })
       await client.ok('STORE 1 +FLAGS (unknown-there)')
-      t.match(await readCommandResult(lab.master, 'sync_check', '-w', '0', 'alice'), {
+      t.match(await readCommandResult(lab.master, 'sync_check', ...where, '-w', '0', 'alice'), {
         status: 1,
         output: /^user\.alice: UID \d+: flags \(.*unknown-there.*\) here, \(.*\) there/m,
       })

@@ -7,7 +7,7 @@ import { createMailbox, deleteMailbox, renameMailbox } from '../../lib/mailbox/f
 import { setSubscribed } from '../../lib/mailbox/subscriptions.js'
 import { syncLogLine } from '../../lib/store/store.js'
 import { readLog, runLog } from '../../lib/sync/client/log_run.js'
-import { PeerGoneError } from '../../lib/sync/client/peer.js'
+import { PeerGoneError } from '../../lib/sync/client/peer_errors.js'
 import { roll } from '../../lib/sync/client/rolling.js'
 import { LogFiles } from '../../lib/sync/log_file.js'
 import { parseLogLine } from '../../lib/sync/log_lines.js'

@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { Peer, PeerGoneError } from '../../lib/sync/client/peer.js'
+import { Peer } from '../../lib/sync/client/peer.js'
+import { PeerGoneError } from '../../lib/sync/client/peer_errors.js'
 import type { Target } from '../../lib/sync/client/target.js'
 import { RawClient, startServer } from '../sync/server_fixture.js'
 
@@ -36,6 +37,8 @@ const withTls = `tls_server_cert: ${folder}/cert\ntls_server_key: ${folder}/key\
 const target = (port: number): Target => ({
   host: '127.0.0.1',
   port,
+  imapPort: undefined,
+  tryImap: false,
   unix: false,
   tls: false,
   noauth: false,

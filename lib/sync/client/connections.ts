@@ -2,7 +2,7 @@
  * The connections of one client to one replica: one as long as there is work, more while there is enough work to share. Connecting further
  * ones never holds up the work: what comes first, a free connection or a new one, takes the next item.
  */
-import { PeerGoneError } from './peer.js'
+import { PeerGoneError } from './peer_errors.js'
 import type { ClientSession } from './session.js'
 
 export interface ConnectionOptions {

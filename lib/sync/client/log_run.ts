@@ -4,7 +4,7 @@
  */
 import { formatLogLine, type LogEntry, type LogPlan, parseLogLine, planLog } from '../log_lines.js'
 import { inboxOf, isSieveMailbox, ownerOf } from '../names.js'
-import { PeerGoneError, PeerRefusalError } from './peer.js'
+import { PeerGoneError, PeerRefusalError } from './peer_errors.js'
 import { type ClientSession, ItemError } from './session.js'
 import { syncMailboxes } from './sync_folders.js'
 import {

@@ -15,7 +15,7 @@ import { groupByOwner } from '../owner_groups.js'
 import { Connections } from './connections.js'
 import { Deferred } from './deferred.js'
 import { RunMemory, runLog } from './log_run.js'
-import { PeerGoneError } from './peer.js'
+import { PeerGoneError } from './peer_errors.js'
 import type { ClientSession } from './session.js'
 import type { StatusFile } from './status.js'
 

@@ -19,7 +19,7 @@ import {
   writeSubscription,
 } from '../user_codec.js'
 import type { WireItem } from '../wire_reader.js'
-import { PeerRefusalError } from './peer.js'
+import { PeerRefusalError } from './peer_errors.js'
 import { type ClientSession, ItemError } from './session.js'
 import { syncFolders, unmailbox } from './sync_folders.js'
 import { syncSieve } from './sync_sieve.js'

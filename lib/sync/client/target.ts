@@ -7,7 +7,12 @@ import { parseDuration, parseInteger, parseSwitch } from '../../config/values.js
 export interface Target {
   /** host name or address, or the path of a UNIX socket */
   readonly host: string
+  /** where its csync service listens, or what listens at the port that was named */
   readonly port: number
+  /** where its IMAP service is to be tried first; undefined: nowhere */
+  readonly imapPort: number | undefined
+  /** whether replication inside IMAP is wanted, should an IMAP server answer (`sync_try_imap`) */
+  readonly tryImap: boolean
   readonly unix: boolean
   /** TLS from the first byte (`host:port/tls`) */
   readonly tls: boolean
@@ -43,8 +48,9 @@ export function channelSwitch(config: Config, channel: string, name: string): bo
   return text === undefined ? undefined : parseSwitch(text)
 }
 
-/** The csync port's number unless the services file knows better. */
+/** The ports' numbers unless the services file knows better. */
 const CSYNC_PORT = 2005
+const IMAP_PORT = 143
 
 /** @throws {ConfigError} on a name that is no service */
 function portOf(config: Config, text: string | undefined): number {
@@ -80,10 +86,14 @@ export function targetOf(config: Config, channel: string, server: string | undef
   const match = /^(?:\[([^\]]+)\]|([^:]+|[^:]*:[^:]*:.*?))(?::([^:]+))?$/.exec(address)
   const host = unix ? named : (match?.[1] ?? match?.[2] ?? address)
   const label = host.split('.')[0]!
+  const port = match?.[3] ?? channelOption(config, channel, 'sync_port')
+  const tryImap = channelSwitch(config, channel, 'sync_try_imap') ?? true
   const mechanisms = config.overflow(`${label}_mechs`) ?? config.string('force_sasl_client_mech') ?? ''
   return {
     host,
-    port: unix ? 0 : portOf(config, match?.[3] ?? channelOption(config, channel, 'sync_port')),
+    port: unix ? 0 : portOf(config, port),
+    imapPort: unix || port || !tryImap ? undefined : (servicePort('imap') ?? IMAP_PORT),
+    tryImap,
     unix,
     tls: words.includes('tls'),
     noauth: unix || words.includes('noauth'),

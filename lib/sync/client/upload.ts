@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { Flag, type MailboxHeader, type MailboxIndex } from '../../store/store.js'
 import { bytesOf, fileHead, list, scalar, stringsOf } from '../dlist.js'
-import type { Piece } from './peer.js'
+import type { Piece } from './peer_wire.js'
 import { type ClientSession, ItemError } from './session.js'
 
 /** GUIDs in one RESERVE, files in one MESSAGE: as many as Cyrus takes at a time. */
