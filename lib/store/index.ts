@@ -12,41 +12,123 @@ import { At, type MessageRecord, RECORD_SIZE, readU64, unpackRecord } from './re
 /** 36 records and LMDB's page header fill one page of 4096 bytes. */
 export const RECORDS_PER_BLOCK = 36
 
+/** What a snapshot is made of. */
+interface Contents {
+  readonly header: MailboxHeader
+  /** key of each block, ascending */
+  readonly firstUids: readonly number[]
+  readonly blocks: readonly Buffer[]
+  /** first row of each block, and the length at the end */
+  readonly starts: Uint32Array
+  readonly uids: Uint32Array
+  /** UIDs that are not expunged, if known */
+  readonly visible: Uint32Array | undefined
+}
+
 /** An immutable snapshot of a mailbox: rows 0 to length-1 in ascending UID order, expunged ones included. */
 export class MailboxIndex {
+  readonly header: MailboxHeader
+  readonly firstUids: readonly number[]
   /** number of records, expunged ones included */
   readonly length: number
   /** UID of every row */
   readonly uids: Uint32Array
   readonly #blocks: readonly Buffer[]
-  /** first row of each block, and the length at the end */
   readonly #starts: Uint32Array
+  #visible: Uint32Array | undefined
   #last = 0
 
-  /** @param firstUids key of each block, ascending */
-  constructor(
-    readonly header: MailboxHeader,
-    readonly firstUids: readonly number[],
-    blocks: readonly Buffer[],
-  ) {
+  private constructor({ header, firstUids, blocks, starts, uids, visible }: Contents) {
+    this.header = header
+    this.firstUids = firstUids
     this.#blocks = blocks
-    this.#starts = new Uint32Array(blocks.length + 1)
-    let rows = 0
-    for (let n = 0; n < blocks.length; n++) {
-      this.#starts[n] = rows
-      rows += blocks[n]!.length / RECORD_SIZE
+    this.#starts = starts
+    this.uids = uids
+    this.length = uids.length
+    this.#visible = visible
+  }
+
+  /**
+   * @param firstUids key of each block, ascending
+   * @param before a snapshot with the same blocks, and keys, up to block number `same`
+   */
+  static of(
+    header: MailboxHeader,
+    firstUids: readonly number[],
+    blocks: readonly Buffer[],
+    before?: MailboxIndex,
+    same = 0,
+  ): MailboxIndex {
+    const starts = new Uint32Array(blocks.length + 1)
+    if (before !== undefined) starts.set(before.#starts.subarray(0, same + 1))
+    for (let n = same; n < blocks.length; n++) starts[n + 1] = starts[n]! + blocks[n]!.length / RECORD_SIZE
+    const uids = new Uint32Array(starts[blocks.length]!)
+    if (before !== undefined) uids.set(before.uids.subarray(0, starts[same]))
+    for (let n = same; n < blocks.length; n++) readUids(blocks[n]!, uids, starts[n]!)
+    return new MailboxIndex({ header, firstUids, blocks, starts, uids, visible: undefined })
+  }
+
+  /**
+   * The snapshot that follows when some blocks have changed. What those do not touch is shared with this one: after a change of flags all
+   * but the array of blocks, so that neither it nor what clients see of it costs by the number of messages.
+   * @param changes first UID → the block now, undefined if it is gone
+   */
+  followedBy(header: MailboxHeader, changes: ReadonlyMap<number, Buffer | undefined>): MailboxIndex {
+    const blocks = this.#blocks.slice()
+    let visible = this.#visible
+    for (const [firstUid, block] of changes) {
+      const n = lowerBound(this.firstUids, firstUid)
+      const before = this.firstUids[n] === firstUid ? blocks[n] : undefined
+      if (block === undefined || before === undefined || !sameUids(before, block)) return this.#rebuilt(header, changes)
+      if (visible !== undefined && !sameExpunged(before, block)) visible = undefined
+      blocks[n] = block
     }
-    this.#starts[blocks.length] = rows
-    this.length = rows
-    this.uids = new Uint32Array(rows)
-    let row = 0
-    for (const block of blocks) {
-      for (let at = At.uid; at < block.length; at += RECORD_SIZE) this.uids[row++] = block.readUInt32LE(at)
+    const { firstUids, uids } = this
+    return new MailboxIndex({ header, firstUids, blocks, starts: this.#starts, uids, visible })
+  }
+
+  /** As `followedBy`, for blocks that have come or gone, or have got other rows. */
+  #rebuilt(header: MailboxHeader, changes: ReadonlyMap<number, Buffer | undefined>): MailboxIndex {
+    const firstUids = this.firstUids.slice()
+    const blocks = this.#blocks.slice()
+    let same = blocks.length
+    for (const [firstUid, block] of changes) {
+      const n = lowerBound(firstUids, firstUid)
+      same = Math.min(same, n)
+      const known = firstUids[n] === firstUid
+      if (block !== undefined) {
+        firstUids.splice(n, known ? 1 : 0, firstUid)
+        blocks.splice(n, known ? 1 : 0, block)
+      } else if (known) {
+        firstUids.splice(n, 1)
+        blocks.splice(n, 1)
+      }
     }
+    return MailboxIndex.of(header, firstUids, blocks, this, same)
+  }
+
+  /** UIDs that are not expunged, ascending; the same array as long as they are the same. */
+  get visibleUids(): Uint32Array {
+    this.#visible ??= this.header.expunged === 0 ? this.uids : this.#withoutExpunged()
+    return this.#visible
+  }
+
+  #withoutExpunged(): Uint32Array {
+    const kept = new Uint32Array(this.length)
+    let count = 0
+    for (const block of this.#blocks)
+      for (let at = 0; at < block.length; at += RECORD_SIZE)
+        if (!(block.readInt32LE(at + At.flags) & Flag.Expunged)) kept[count++] = block.readUInt32LE(at + At.uid)
+    return kept.slice(0, count)
   }
 
   get blocks(): readonly Buffer[] {
     return this.#blocks
+  }
+
+  /** The row behind a block's last one. */
+  endOfBlock(block: number): number {
+    return this.#starts[block + 1]!
   }
 
   uid(row: number): number {
@@ -173,6 +255,34 @@ export class MailboxIndex {
   }
 }
 
+/** First place in ascending numbers whose value is at least `wanted`. */
+function lowerBound(numbers: readonly number[], wanted: number): number {
+  let low = 0
+  let high = numbers.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (numbers[middle]! < wanted) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+function readUids(block: Buffer, into: Uint32Array, from: number): void {
+  for (let at = At.uid, row = from; at < block.length; at += RECORD_SIZE) into[row++] = block.readUInt32LE(at)
+}
+
+function sameUids(a: Buffer, b: Buffer): boolean {
+  if (a.length !== b.length) return false
+  for (let at = At.uid; at < a.length; at += RECORD_SIZE) if (a.readUInt32LE(at) !== b.readUInt32LE(at)) return false
+  return true
+}
+
+function sameExpunged(a: Buffer, b: Buffer): boolean {
+  for (let at = At.flags; at < a.length; at += RECORD_SIZE)
+    if ((a.readInt32LE(at) ^ b.readInt32LE(at)) & Flag.Expunged) return false
+  return true
+}
+
 /** Snapshots that this process has loaded lately; bounded by the number of records they hold. */
 export class IndexCache {
   readonly #entries = new Map<number, MailboxIndex>()
@@ -227,33 +337,16 @@ export class IndexCache {
       firstUids.push(uidOfKey(key))
       blocks.push(value)
     }
-    return new MailboxIndex(header, firstUids, blocks)
+    return MailboxIndex.of(header, firstUids, blocks)
   }
 
   #reload(old: MailboxIndex, header: MailboxHeader): MailboxIndex {
-    const changed = new Set<number>()
+    const changes = new Map<number, Buffer | undefined>()
     for (let at = 0; at < header.changes.length; at += 2) {
-      if (header.changes[at]! > old.header.version) changed.add(header.changes[at + 1]!)
+      const firstUid = header.changes[at + 1]!
+      if (header.changes[at]! > old.header.version && !changes.has(firstUid))
+        changes.set(firstUid, this.database.tables.blocks.get(uidKey(header.id, firstUid)))
     }
-    const firstUids = [...old.firstUids]
-    const blocks = [...old.blocks]
-    for (const firstUid of changed) {
-      const block = this.database.tables.blocks.get(uidKey(header.id, firstUid))
-      let at = firstUids.length
-      while (at > 0 && firstUids[at - 1]! >= firstUid) at--
-      const known = firstUids[at] === firstUid
-      if (block === undefined) {
-        if (known) {
-          firstUids.splice(at, 1)
-          blocks.splice(at, 1)
-        }
-      } else if (known) {
-        blocks[at] = block
-      } else {
-        firstUids.splice(at, 0, firstUid)
-        blocks.splice(at, 0, block)
-      }
-    }
-    return new MailboxIndex(header, firstUids, blocks)
+    return old.followedBy(header, changes)
   }
 }

@@ -23,7 +23,7 @@ import type { Features } from './features.js'
 import { flagList, keywordList } from './flag_text.js'
 import { claim, claimedUid } from './recent.js'
 import type { Reply } from './reply.js'
-import { changedRows, expungedBetween, lowerBound, visibleUids } from './views.js'
+import { changedRows, expungedBetween, lowerBound } from './views.js'
 
 export class Selected {
   readonly id: number
@@ -60,7 +60,7 @@ export class Selected {
     this.id = index.header.id
     this.index = index
     this.indexBefore = index
-    this.view = visibleUids(index)
+    this.view = index.visibleUids
     this.guestSeen = seenUids(store, index.header, userid)
     this.#toldKeywords = keywordList(index.header)
     this.#expungesTold = index.header.highestModseq
@@ -78,7 +78,7 @@ export class Selected {
 
   /** Up to which mod-sequence the client knows everything: not beyond an expunge that it was not told of (RFC 7162 §3.2.7). */
   get highestModseq(): number {
-    return expungedBetween(this.view, visibleUids(this.index)).gone.length > 0
+    return expungedBetween(this.view, this.index.visibleUids).gone.length > 0
       ? this.#expungesTold
       : this.header.highestModseq
   }
@@ -172,8 +172,7 @@ export class Selected {
     const before = this.index
     if (index.header.acl !== before.header.acl) this.rights = rightsOf(index.header, this.userid, this.isAdmin)
     const seenElsewhere = this.#seenElsewhere(index.header)
-    if (index === before && seenElsewhere.length === 0 && (this.view === visibleUids(index) || !options.expunges))
-      return
+    if (index === before && seenElsewhere.length === 0 && (this.view === index.visibleUids || !options.expunges)) return
     this.index = index
     this.#tellKeywords(reply)
     if (options.expunges) this.#tellExpunged(reply)
@@ -235,7 +234,7 @@ export class Selected {
   }
 
   #tellExpunged(reply: Reply): void {
-    const now = visibleUids(this.index)
+    const now = this.index.visibleUids
     this.#expungesTold = this.header.highestModseq
     if (now === this.view) return
     const { gone, kept } = expungedBetween(this.view, now)
@@ -248,7 +247,7 @@ export class Selected {
 
   /** @returns how many messages the client knew before */
   #tellNew(reply: Reply): number {
-    const now = visibleUids(this.index)
+    const now = this.index.visibleUids
     const known = this.view.length
     const last = known === 0 ? 0 : this.view[known - 1]!
     const from = lowerBound(now, last + 1)

@@ -9,7 +9,7 @@ import { Flag, type MailboxHeader, type MailStore } from '../../lib/store/store.
 import { Bad } from './errors.js'
 import { enableCondstore } from './features.js'
 import type { Session } from './session.js'
-import { lowerBound, visibleUids } from './views.js'
+import { lowerBound } from './views.js'
 
 type Item = (store: MailStore, header: MailboxHeader, userid: string) => number | string
 
@@ -34,7 +34,7 @@ function countRecent(store: MailStore, header: MailboxHeader, userid: string): n
   if (from > header.lastUid) return 0
   const index = store.index(header.id)
   if (!index) return 0
-  const uids = visibleUids(index)
+  const uids = index.visibleUids
   return uids.length - lowerBound(uids, from)
 }
 

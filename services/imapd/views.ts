@@ -5,25 +5,6 @@
 import type { Range } from '../../lib/imap/sequence_set.js'
 import type { MailboxIndex } from '../../lib/store/store.js'
 
-const visible = new WeakMap<MailboxIndex, Uint32Array>()
-
-/** UIDs of a snapshot that are not expunged; one array for all who look at that snapshot. */
-export function visibleUids(index: MailboxIndex): Uint32Array {
-  let uids = visible.get(index)
-  if (!uids) {
-    if (index.header.expunged === 0) {
-      uids = index.uids
-    } else {
-      const kept = new Uint32Array(index.length)
-      let count = 0
-      for (let row = 0; row < index.length; row += 1) if (!index.isExpunged(row)) kept[count++] = index.uid(row)
-      uids = kept.slice(0, count)
-    }
-    visible.set(index, uids)
-  }
-  return uids
-}
-
 /** First position in ascending numbers whose value is at least `wanted`. */
 export function lowerBound(numbers: Uint32Array, wanted: number): number {
   let low = 0
@@ -92,7 +73,7 @@ export function vanishedSince(
       if (index.isExpunged(row) && index.modseq(row) > modseq) add(index.uid(row), index.uid(row))
   } else {
     let next = first
-    const uids = visibleUids(index)
+    const uids = index.visibleUids
     for (let at = lowerBound(uids, first); at < uids.length; at += 1) {
       if (uids[at]! > next) add(next, uids[at]! - 1)
       next = uids[at]! + 1
@@ -128,13 +109,14 @@ export function changedRows(before: MailboxIndex, now: MailboxIndex): readonly n
   const known = differences.get(before)
   if (known?.now === now) return known.rows
   const since = before.header.highestModseq
-  const old = new Set(before.blocks)
+  const sameBlocks = before.firstUids === now.firstUids
+  const old = sameBlocks ? undefined : new Set(before.blocks)
   const rows: number[] = []
   let row = 0
   for (let block = 0; block < now.blocks.length; block += 1) {
-    const nextUid = now.firstUids[block + 1]
-    const end = nextUid === undefined ? now.length : now.lowerBound(nextUid)
-    if (!old.has(now.blocks[block]!))
+    const end = now.endOfBlock(block)
+    const bytes = now.blocks[block]!
+    if (old === undefined ? before.blocks[block] !== bytes : !old.has(bytes))
       for (let at = row; at < end; at += 1) if (now.modseq(at) > since && !now.isExpunged(at)) rows.push(at)
     row = end
   }

@@ -12,7 +12,6 @@ import { define, LOGGED_IN } from '../command.js'
 import { DENIED, No } from '../errors.js'
 import { lookUp, mayCreate, mustFind } from '../mailboxes.js'
 import type { Session } from '../session.js'
-import { visibleUids } from '../views.js'
 
 export const rename = define<{ from: string; to: string; partition: string | undefined }>({
   name: 'RENAME',
@@ -78,7 +77,7 @@ async function emptyInto(session: Session, inbox: MailboxHeader, target: string)
   const created = await createMailbox(store, target)
   const index = store.index(inbox.id)
   if (!index) return
-  const uids = [...visibleUids(index)]
+  const uids = [...index.visibleUids]
   const guest = seenUids(store, inbox, session.user!)
   const seen = (uid: number): boolean => isSeen(index, index.findUid(uid), guest)
   const { sourceUids } = await copyMessages(store, inbox, uids, created, session.user!, seen)
