@@ -2,7 +2,6 @@
  * Texts made comparable for SEARCH as Cyrus compares them: decoded to Unicode, without case and accents, white space
  * runs as one blank (`search_skipdiacrit`, `search_whitespace: merge`). Pure.
  */
-
 import { TextDecoder } from 'node:util'
 
 const decoders = new Map<string, TextDecoder | undefined>()
@@ -34,12 +33,23 @@ export function decodeCharset(bytes: Buffer, charset: string): string {
   return found ? found.decode(bytes) : bytes.toString('utf8')
 }
 
-/** The form in which texts are compared: contained in each other here means SEARCH finds it. */
+/** Code points that NFKD leaves apart and Cyrus does not. */
+const ALIKE: Readonly<Record<string, string>> = { ς: 'σ', ı: 'i', '⁄': '/' }
+
+/**
+ * The form in which texts are compared: contained in each other here means SEARCH finds it. Made code point by code point, but for runs of
+ * white space: what a text contains, its form contains.
+ */
 export function searchForm(text: string): string {
-  const merged = text.replace(/\s+/g, ' ')
-  if (/^[\x00-\x7f]*$/.test(merged)) return merged.toLowerCase()
-  return merged
-    .normalize('NFKD')
-    .replace(/\p{M}+/gu, '')
-    .toLowerCase()
+  if (/^[\x00-\x7f]*$/.test(text)) return text.replace(/\s+/g, ' ').toLowerCase()
+  return (
+    text
+      .normalize('NFKD')
+      // marks of other scripts are letters to those who write them
+      .replace(/[\u0300-\u036f]+/g, '')
+      .toLowerCase()
+      .replace(/[ςı⁄]/g, (point) => ALIKE[point]!)
+      // U+FEFF is no white space but to JavaScript
+      .replace(/[^\S\ufeff]+/g, ' ')
+  )
 }

@@ -1,8 +1,8 @@
 /** The bytes that an IMAP URL names, for CATENATE and URLFETCH. */
 import type { ImapUrl } from '../../lib/imap/imap_url.js'
 import { rightsOf } from '../../lib/mailbox/acl.js'
+import { MessageSource } from '../../lib/mailbox/message_source.js'
 import type { MailboxHeader } from '../../lib/store/store.js'
-import { MessageSource } from './fetch/message_source.js'
 import { locate } from './fetch/section.js'
 import type { Imapd } from './imapd.js'
 

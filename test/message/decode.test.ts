@@ -40,6 +40,9 @@ t.test('transfer encodings, leniently', (t) => {
 t.test('texts are compared without case, accents and kinds of white space', (t) => {
   t.equal(searchForm('Größe \r\n\t ÉCOLE'), 'große ecole')
   t.equal(searchForm('ﬁn'), 'fin')
+  t.equal(searchForm('ΣΟΦΟΣ ½ ı'), searchForm('σοφος 1/2 I'))
+  t.equal(searchForm('कि'), 'कि', 'a vowel sign is no accent')
+  t.equal(searchForm('a\ufeffb\u00a0\u2003c'), 'a\ufeffb c')
   t.equal(decodeCharset(Buffer.from([0xa4]), 'ISO-8859-15'), '€')
   t.equal(decodeCharset(Buffer.from([0xc4]), 'koi8-r'), 'д')
   t.equal(knowsCharset('Shift_JIS'), true)

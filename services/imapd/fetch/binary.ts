@@ -1,10 +1,10 @@
 /** BINARY[…] (RFC 3516): a part's body with its transfer encoding undone, however large, without holding it. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SectionRequest } from '../../../lib/imap/fetch_items.js'
+import type { MessageSource } from '../../../lib/mailbox/message_source.js'
 import type { Part } from '../../../lib/message/sections.js'
 import { decodableEnd, decodeBody } from '../../../lib/message/transfer_encoding.js'
 import { No } from '../errors.js'
-import type { MessageSource } from './message_source.js'
 
 /** Encoded bytes decoded at once. */
 const SLICE = 256 * 1024

@@ -2,12 +2,12 @@
 import { createHash } from 'node:crypto'
 import type { MetadataItem } from '../../../lib/imap/fetch_items.js'
 import { quotedOrLiteral } from '../../../lib/imap/wire_text.js'
+import type { MessageSource } from '../../../lib/mailbox/message_source.js'
 import { headerFields, unfolded } from '../../../lib/message/header_fields.js'
 import { PREVIEW_BYTES, previewOf } from '../../../lib/message/preview.js'
 import { decodeCharset } from '../../../lib/message/search_text.js'
 import type { Part } from '../../../lib/message/sections.js'
 import { decodeBody } from '../../../lib/message/transfer_encoding.js'
-import type { MessageSource } from './message_source.js'
 
 type Compute = (source: MessageSource) => Promise<string>
 

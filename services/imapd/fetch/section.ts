@@ -1,7 +1,7 @@
 /** Which bytes of a message a BODY[…] names (RFC 3501 §6.4.5), decided from the summary where that is possible. */
 import type { SectionRequest } from '../../../lib/imap/fetch_items.js'
+import type { MessageSource } from '../../../lib/mailbox/message_source.js'
 import { headerFields } from '../../../lib/message/header_fields.js'
-import type { MessageSource } from './message_source.js'
 
 /** A range of the file, bytes at hand, or nothing (NIL). */
 export type SectionData = { start: number; length: number } | Buffer | undefined

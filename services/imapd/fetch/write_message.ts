@@ -2,12 +2,12 @@
 
 import type { FetchRequest, SectionRequest } from '../../../lib/imap/fetch_items.js'
 import { literalHead } from '../../../lib/imap/wire_text.js'
+import type { MessageSource } from '../../../lib/mailbox/message_source.js'
 import type { MessageCache } from '../../../lib/message/summary.js'
 import type { Connection } from '../../../lib/net/connection.js'
 import type { Selected } from '../selected.js'
 import { type BinaryData, locateBinary } from './binary.js'
 import { type Computed, computeItems, needsComputing } from './computed.js'
-import type { MessageSource } from './message_source.js'
 import type { WriteMetadata } from './metadata.js'
 import { locate, locateAtHand, type SectionData } from './section.js'
 

@@ -5,19 +5,19 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SearchKey } from '../../../lib/imap/search_keys.js'
 import type { Range } from '../../../lib/imap/sequence_set.js'
+import type { MessageSource } from '../../../lib/mailbox/message_source.js'
+import { headerText, textContains } from '../../../lib/mailbox/message_texts.js'
 import { decodeHeader } from '../../../lib/message/encoded_words.js'
 import { headerFields, unfolded } from '../../../lib/message/header_fields.js'
 import { searchForm } from '../../../lib/message/search_text.js'
 import type { Part } from '../../../lib/message/sections.js'
 import type { MessageCache } from '../../../lib/message/summary.js'
 import { type MailboxIndex, NULL_THRID } from '../../../lib/store/store.js'
-import type { MessageSource } from '../fetch/message_source.js'
 import { emailId, savedate } from '../fetch/metadata.js'
 import { systemFlag } from '../flag_text.js'
 import { memoTables } from '../memo.js'
 import { hasAnnotation } from '../message_annotations.js'
 import type { Selected } from '../selected.js'
-import { textContains } from './text_contains.js'
 
 /** A program with its sets resolved for one mailbox. */
 export interface Program {
@@ -39,14 +39,14 @@ const SLICE_MS = 4
 /** Texts of a message in the form in which they are compared, made once however many keys ask. */
 const forms = new WeakMap<object, Map<string, string[] | undefined>>()
 
-/** @param of the summary or the message whose texts they are  @param make the texts, decoded; undefined when they cannot be told */
+/** @param of the summary or the message whose texts they are  @param make the texts; undefined when they cannot be told */
 function formsOf(of: object, name: string, make: () => string[] | undefined): string[] | undefined {
   let known = forms.get(of)
   if (!known) {
     known = new Map()
     forms.set(of, known)
   }
-  if (!known.has(name)) known.set(name, make()?.map(searchForm))
+  if (!known.has(name)) known.set(name, make())
   return known.get(name)
 }
 
@@ -166,8 +166,10 @@ function rememberedForms(
   return found
 }
 
+const formOf = (value: string): string => searchForm(decodeHeader(value))
+
 function headerForms(cache: MessageCache, name: string): string[] | undefined {
-  return formsOf(cache, name, () => cache.headerValues(name)?.map(decodeHeader))
+  return formsOf(cache, name, () => cache.headerValues(name)?.map(formOf))
 }
 
 /** The whole answer for one message. @throws {MessageFileError} */
@@ -227,20 +229,20 @@ async function testHeader(source: MessageSource, name: string, value: string): P
       const text = bytes.toString('latin1')
       return headerFields(text, Number.POSITIVE_INFINITY)
         .filter((field) => field.name === name)
-        .map((field) => decodeHeader(unfolded(text, field)))
+        .map((field) => formOf(unfolded(text, field)))
     })
   }
   return values!.some((each) => each.includes(value))
 }
 
-/** Fields with their names, as they can be read in the message, in the form in which they are compared. */
-async function headerForm(source: MessageSource, { headerStart, headerSize }: Part): Promise<string> {
-  const bytes = await source.bytes(headerStart, headerSize)
-  return formsOf(source, `${headerStart} whole`, () => {
-    const text = bytes.toString('latin1')
-    const fields = headerFields(text, Number.POSITIVE_INFINITY)
-    return [fields.map((field) => `${field.name}: ${decodeHeader(unfolded(text, field))}`).join('\n')]
-  })![0]!
+/** As headerText, made once however many keys ask. */
+async function headerForm(source: MessageSource, part: Part): Promise<string> {
+  const name = `${part.headerStart} whole`
+  const known = forms.get(source)?.get(name)
+  if (known) return known[0]!
+  const text = await headerText(source, part)
+  formsOf(source, name, () => [text])
+  return text
 }
 
 async function testWholeHeader(source: MessageSource, value: string): Promise<boolean> {

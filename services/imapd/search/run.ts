@@ -1,8 +1,8 @@
 /** Which messages of the selected mailbox meet a SEARCH program; other connections get their turn meanwhile. */
 import type { SearchKey } from '../../../lib/imap/search_keys.js'
+import { MessageSource, readable } from '../../../lib/mailbox/message_source.js'
 import { MessageFileError } from '../../../lib/store/store.js'
 import type { CommandContext } from '../command.js'
-import { MessageSource, readable } from '../fetch/message_source.js'
 import { type Pace, pauseIfLong } from '../pace.js'
 import { Progress } from '../progress.js'
 import type { Selected } from '../selected.js'

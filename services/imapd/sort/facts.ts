@@ -1,6 +1,8 @@
 /**
  * What SORT and THREAD need to know of messages beyond their records, worked out once a process (memo.ts).
  */
+
+import { readable } from '../../../lib/mailbox/message_source.js'
 import { baseSubject } from '../../../lib/message/base_subject.js'
 import { sentInstant } from '../../../lib/message/date.js'
 import { decodeHeader } from '../../../lib/message/encoded_words.js'
@@ -9,7 +11,6 @@ import { messageIds } from '../../../lib/message/message_ids.js'
 import { searchForm } from '../../../lib/message/search_text.js'
 import { type MessageCache, summarize } from '../../../lib/message/summary.js'
 import { type MailStore, MessageFileError } from '../../../lib/store/store.js'
-import { readable } from '../fetch/message_source.js'
 import { memoTables } from '../memo.js'
 import { pauseIfLong } from '../pace.js'
 import type { Selected } from '../selected.js'

@@ -1,10 +1,10 @@
 /**
- * The bytes of one message for as long as one FETCH needs them: its summary from the index, its file opened only when
+ * The bytes of one message for as long as one FETCH or SEARCH needs them: its summary from the index, its file opened only when
  * something asked for lies there. Small files are read whole, large ones piece by piece.
  */
 import type { FileHandle } from 'node:fs/promises'
-import { MessageCache, summarize } from '../../../lib/message/summary.js'
-import type { MailboxHeader, MailStore } from '../../../lib/store/store.js'
+import { MessageCache, summarize } from '../message/summary.js'
+import type { MailboxHeader, MailStore } from '../store/store.js'
 
 const WHOLE_BELOW = 512 * 1024
 const AHEAD_BELOW = 64 * 1024
