@@ -241,7 +241,7 @@ export async function copyMessages(
   try {
     for (let at = 0; at < uids.length; at += LINK_SLICE) {
       if (at > 0) await nextTurn()
-      const part = await copySlice(store, from, uids.slice(at, at + LINK_SLICE), to, userid, seen)
+      const part = await copySlice(store, from, uids.slice(at, at + LINK_SLICE), to, userid, seen, false)
       result.uids.push(...part.uids)
       result.sourceUids.push(...part.sourceUids)
     }
@@ -252,6 +252,34 @@ export async function copyMessages(
   return result
 }
 
+/**
+ * Moves messages to another mailbox: each is in one of the two at any time, never in both, whenever the process dies (RFC 6851 §3.3).
+ * Otherwise as `copyMessages`.
+ * @returns as `copyMessages`, with the error that ended it too early
+ */
+export async function moveMessages(
+  store: MailStore,
+  from: MailboxHeader,
+  uids: readonly number[],
+  to: MailboxHeader,
+  userid: string,
+  seen: (uid: number) => boolean,
+): Promise<Added & { sourceUids: number[]; failure?: unknown }> {
+  const result = { uidvalidity: to.uidvalidity, uids: [] as number[], sourceUids: [] as number[] }
+  for (let at = 0; at < uids.length; at += LINK_SLICE) {
+    try {
+      if (at > 0) await nextTurn()
+      const part = await copySlice(store, from, uids.slice(at, at + LINK_SLICE), to, userid, seen, true)
+      result.uids.push(...part.uids)
+      result.sourceUids.push(...part.sourceUids)
+    } catch (failure) {
+      return { ...result, failure }
+    }
+  }
+  return result
+}
+
+/** @param move whether they are expunged from the source in the same commit */
 async function copySlice(
   store: MailStore,
   from: MailboxHeader,
@@ -259,7 +287,9 @@ async function copySlice(
   to: MailboxHeader,
   userid: string,
   seen: (uid: number) => boolean,
+  move: boolean,
 ): Promise<{ uids: number[]; sourceUids: number[] }> {
+  const immediate = store.config.string('expunge_mode') === 'immediate'
   const staged = new Map<number, Staged>()
   try {
     if (from.partition !== to.partition) {
@@ -316,6 +346,7 @@ async function copySlice(
         txn.log(syncLogLine('DOUBLEMAILBOX', source.header.name, target.header.name))
         logAppend(txn, target.header.name)
         if (read.length > 0) changeGuestSeen(txn, target.header, userid, read, true)
+        if (move) expungeSlice(txn, from.id, copied.sourceUids, false, immediate)
       }
       return copied
     })

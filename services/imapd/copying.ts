@@ -1,8 +1,9 @@
 /** What COPY and MOVE have in common. */
 import type { ArgumentReader } from '../../lib/imap/argument_reader.js'
 import { formatNumbers, type SequenceSet } from '../../lib/imap/sequence_set.js'
-import { type Added, copyMessages } from '../../lib/mailbox/messages.js'
-import { checkQuota } from '../../lib/mailbox/quota.js'
+import { type Added, copyMessages, moveMessages } from '../../lib/mailbox/messages.js'
+import { checkQuota, quotaRootOf } from '../../lib/mailbox/quota.js'
+import type { MailboxHeader, MailStore } from '../../lib/store/store.js'
 import { mustFind } from './mailboxes.js'
 import type { Selected } from './selected.js'
 import type { Session } from './session.js'
@@ -20,12 +21,32 @@ export function parseCopy(args: ArgumentReader): { set: SequenceSet; mailbox: st
 export type Copied = Added & { sourceUids: number[] }
 
 /** Copies messages of the selected mailbox, all or none. @throws {No}, {OverQuotaError} */
-export async function copyTo(
+export function copyTo(
   session: Session,
   selected: Selected,
   uids: readonly number[],
   mailbox: string,
 ): Promise<Copied> {
+  return transfer(session, selected, uids, mailbox, copyMessages)
+}
+
+/** Moves messages of the selected mailbox, one after the other. @throws {No}, {OverQuotaError} */
+export function moveTo(
+  session: Session,
+  selected: Selected,
+  uids: readonly number[],
+  mailbox: string,
+): Promise<Copied & { failure?: unknown }> {
+  return transfer(session, selected, uids, mailbox, moveMessages)
+}
+
+async function transfer(
+  session: Session,
+  selected: Selected,
+  uids: readonly number[],
+  mailbox: string,
+  way: typeof moveMessages,
+): Promise<Copied & { failure?: unknown }> {
   const { store } = session.imapd
   const { header } = mustFind(session, mailbox, 'i', true)
   if (uids.length === 0) return { uidvalidity: header.uidvalidity, uids: [], sourceUids: [] }
@@ -34,9 +55,13 @@ export async function copyTo(
     const row = selected.index.findUid(uid)
     if (row >= 0) bytes += selected.index.size(row)
   }
-  checkQuota(store, header.name, bytes, uids.length)
-  return copyMessages(store, selected.header, uids, header, session.user!, (uid) => selected.hasSeenUid(uid))
+  // what moves within a quota root makes it no larger
+  const stays = way === moveMessages && rootOf(store, header) === rootOf(store, selected.header)
+  if (!stays) checkQuota(store, header.name, bytes, uids.length)
+  return way(store, selected.header, uids, header, session.user!, (uid) => selected.hasSeenUid(uid))
 }
+
+const rootOf = (store: MailStore, { name }: MailboxHeader): string | undefined => quotaRootOf(store, name)?.[0]
 
 /** `[COPYUID …]`. */
 export function copyUid({ uidvalidity, sourceUids, uids }: Copied): string {

@@ -7,6 +7,7 @@ import {
   appendMessages,
   copyMessages,
   expungeMessages,
+  moveMessages,
   type NewMessage,
   storeFlags,
 } from '../../lib/mailbox/messages.js'
@@ -265,4 +266,28 @@ t.test('copying to another partition leaves out what is gone, and a missing file
   const stage = join(directory, 'other/stage.')
   const left = readdirSync(stage).filter((name) => statSync(join(stage, name)).size > 0)
   t.same(left, [])
+})
+
+t.test('a move is one commit: a message is never in both mailboxes, nor in neither', async (t) => {
+  const { store } = await storeFixture(t)
+  for (const name of ['user.alice', 'user.alice.old']) await createMailbox(store, name)
+  await add(store, 'user.alice', 'one', 'two', 'three')
+  const [from, to] = [store.mailbox('user.alice')!, store.mailbox('user.alice.old')!]
+  const counts: string[] = []
+  const write = store.write.bind(store)
+  store.write = async (...args: Parameters<typeof write>) => {
+    const result = await write(...args)
+    store.refresh()
+    counts.push(`${store.mailbox('user.alice')!.exists} and ${store.mailbox('user.alice.old')!.exists}`)
+    return result as never
+  }
+  const moved = await moveMessages(store, from, [1, 3], to, 'alice', () => true)
+  store.write = write
+  t.strictSame(moved, { uidvalidity: to.uidvalidity, uids: [1, 2], sourceUids: [1, 3] })
+  t.strictSame(counts, ['1 and 2'])
+  t.match(await store.readMessage(store.mailbox('user.alice.old')!, 2), /three/)
+  const gone = await moveMessages(store, from, [1, 2], { ...to, id: 999_999 }, 'alice', () => true)
+  t.match(gone, { uids: [], failure: { name: 'MailboxGoneError' } })
+  store.refresh()
+  t.equal(store.mailbox('user.alice')!.exists, 1, 'what cannot be moved stays')
 })

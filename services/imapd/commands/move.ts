@@ -1,8 +1,7 @@
-/** MOVE and UID MOVE (RFC 6851): copied first, then expunged, so nothing is ever lost between. */
+/** MOVE and UID MOVE (RFC 6851): a message is in one of the two mailboxes at any time. */
 import { SAVED_RESULT, type SequenceSet } from '../../../lib/imap/sequence_set.js'
-import { expungeMessages } from '../../../lib/mailbox/messages.js'
 import { define, SELECTED, selectedOf } from '../command.js'
-import { copyTo, copyUid, parseCopy } from '../copying.js'
+import { copyUid, moveTo, parseCopy } from '../copying.js'
 import { DENIED, No } from '../errors.js'
 
 export const move = define<{ set: SequenceSet; mailbox: string }>({
@@ -17,11 +16,11 @@ export const move = define<{ set: SequenceSet; mailbox: string }>({
     const selected = selectedOf(context)
     if (selected.readOnly) throw new No(DENIED)
     if (!selected.rights.has('te')) throw new No(`[NOPERM] ${DENIED}`)
-    const copied = await copyTo(session, selected, selected.uids(set, uid), mailbox)
-    if (copied.uids.length === 0 && !uid && set !== SAVED_RESULT) throw new No('No matching messages')
-    if (copied.uids.length === 0) return undefined
-    session.reply.untagged(`OK ${copyUid(copied)} Completed`)
-    await expungeMessages(session.imapd.store, selected.header, copied.sourceUids)
+    const moved = await moveTo(session, selected, selected.uids(set, uid), mailbox)
+    if (moved.uids.length > 0) session.reply.untagged(`OK ${copyUid(moved)} Completed`)
+    // the client knows of those that were moved before it
+    if (moved.failure !== undefined) throw moved.failure
+    if (moved.uids.length === 0 && !uid && set !== SAVED_RESULT) throw new No('No matching messages')
     return undefined
   },
 })
