@@ -323,6 +323,14 @@ const TABLE: readonly Option[] = [
   ),
   string('force_sasl_client_mech', undefined, 'The mechanism our clients use whatever is offered.'),
 
+  // search
+  string(
+    'search_engine',
+    'squat',
+    'How SEARCH finds texts: `none` looks at every message; `squat` and `xapian` use, and fill, an index that says which messages need not be looked at; the answers are the same. (Cyrus 3.6.1’s default is none.)',
+    { values: ['none', 'squat', 'xapian'] },
+  ),
+
   // TLS
   string('tls_server_cert', undefined, 'Certificate chain, PEM; two of them (RSA and EC) with a comma between.'),
   string('tls_server_key', undefined, 'Private key, PEM; in tls_server_cert if unset.'),

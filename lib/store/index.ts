@@ -179,6 +179,12 @@ export class MailboxIndex {
     return readU64(this.#blocks[block]!, this.#offset(block, row) + At.createdModseq)
   }
 
+  /** The first four bytes of the GUID as a number, big endian. */
+  guidStart(row: number): number {
+    const block = this.#find(row)
+    return this.#blocks[block]!.readUInt32BE(this.#offset(block, row) + At.guid)
+  }
+
   /** SHA-1 of the message, 40 hex digits */
   guid(row: number): string {
     return this.#hex(row, At.guid, 20)

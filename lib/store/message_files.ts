@@ -1,8 +1,10 @@
 /** The store's reading side with messages: their files opened and read, new ones staged until a transaction takes them. */
-import { readFileSync, statfsSync } from 'node:fs'
+import { readFileSync, rmSync, statfsSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Database } from './database.js'
 import type { MailboxHeader } from './header.js'
+import { readSearchFile, type SearchEntry, SearchFileWriter } from './search_file.js'
 import type { Spool } from './spool.js'
 import type { Staged, Stager } from './stager.js'
 import { StoreReader } from './store_reader.js'
@@ -51,6 +53,25 @@ export class MessageFiles extends StoreReader {
   /** Where a message's file is, for a transaction that links it elsewhere on the same partition. */
   messagePath(mailbox: MailboxHeader, uid: number): string {
     return this.spool.messagePath(mailbox, uid)
+  }
+
+  /** Gives the entries of a mailbox's search index; see search_file.ts. */
+  readSearchIndex(mailbox: MailboxHeader, take: (entry: SearchEntry) => void): Promise<void> {
+    return readSearchFile(this.#searchFile(mailbox), take)
+  }
+
+  /** Opens a mailbox's search index to be filled. @returns undefined if somebody fills it  @throws the file system's error */
+  openSearchIndex(mailbox: MailboxHeader): Promise<SearchFileWriter | undefined> {
+    return SearchFileWriter.open(this.#searchFile(mailbox))
+  }
+
+  /** Removes a mailbox's search index; who reads it goes on with what was there. */
+  removeSearchIndex(mailbox: MailboxHeader): void {
+    rmSync(this.#searchFile(mailbox), { force: true })
+  }
+
+  #searchFile(mailbox: MailboxHeader): string {
+    return join(this.spool.directory(mailbox), 'cyrus.search')
   }
 
   /** Begins a message on a partition. @throws {UnknownPartitionError} */

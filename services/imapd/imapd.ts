@@ -8,6 +8,7 @@ import type { MessageUuids } from '../../lib/process/message_uuid.js'
 import { allowsPlaintext, serverMechanisms } from '../../lib/sasl/server_mechanism.js'
 import { type MailStore, QUOTA_RESOURCES } from '../../lib/store/store.js'
 import type { Command } from './command.js'
+import { Indexer } from './search/indexer.js'
 import type { Session } from './session.js'
 
 /** The version clients are told; kept beside package.json's. */
@@ -91,6 +92,8 @@ export class Imapd {
   readonly idleSeconds: number
   readonly idleCommandSeconds: number
   readonly tls: ServerTls | undefined
+  /** undefined: searches look at messages, and no index is used or filled */
+  readonly indexer: Indexer | undefined
 
   constructor(
     readonly config: Config,
@@ -108,6 +111,7 @@ export class Imapd {
     this.idleSeconds = Math.max(config.duration('timeout'), 30 * 60)
     this.idleCommandSeconds = config.duration('imapidletimeout') || this.idleSeconds
     this.tls = ServerTls.from(config, log)
+    this.indexer = config.string('search_engine') === 'none' ? undefined : new Indexer(store, log)
   }
 
   /** Whether a command exists in this session: STARTTLS needs a certificate, COMPRESS is given once. */

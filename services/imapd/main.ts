@@ -33,6 +33,7 @@ runService({
     const store = await MailStore.open(config, log, { acknowledges: true })
     onStop(() => store.close())
     const imapd = new Imapd(config, log, store, uuids, entry)
+    onStop(async () => imapd.indexer?.stop())
     if (options.has('s') && !imapd.tls)
       throw config.error('tls_server_cert', 'imapd -s needs tls_server_cert and tls_server_key')
     const outside = Number(options.get('p') ?? 0)

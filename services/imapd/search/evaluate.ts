@@ -18,6 +18,7 @@ import { systemFlag } from '../flag_text.js'
 import { memoTables } from '../memo.js'
 import { hasAnnotation } from '../message_annotations.js'
 import type { Selected } from '../selected.js'
+import type { Absences } from './index_answers.js'
 
 /** A program with its sets resolved for one mailbox. */
 export interface Program {
@@ -29,6 +30,8 @@ export interface Program {
   readonly keywords: ReadonlyMap<string, number>
   /** texts of header fields that are often searched, in the form in which they are compared, by UID (memo.ts) */
   readonly headers: ReadonlyMap<string, Map<number, readonly string[]>>
+  /** what the search index is certain of (index_answers.ts) */
+  absences: Absences
   /** when others last had their turn while texts were compared */
   readonly turn: { since: number }
 }
@@ -72,7 +75,7 @@ export function prepare(selected: Selected, key: SearchKey, saved: readonly Rang
   selected.header.userFlags.forEach((name, slot) => {
     if (name !== null) keywords.set(name.toLowerCase(), slot)
   })
-  return { selected, key, sets, keywords, headers, turn: { since: performance.now() } }
+  return { selected, key, sets, keywords, headers, absences: new Map(), turn: { since: performance.now() } }
 }
 
 /** What the index, and the summary if given, say; undefined when the message's text decides. */
@@ -123,10 +126,16 @@ export function testIndex(
       return size > key.above && size < key.below
     }
     case 'header':
+      if (isAbsent(program, key, position)) return false
       return rememberedForms(program, key.name, index.uid(row), cache)?.some((value) => value.includes(key.value))
-    default:
-      return undefined
+    case 'text':
+    case 'body':
+      return isAbsent(program, key, position) ? false : undefined
   }
+}
+
+function isAbsent({ absences }: Program, key: SearchKey, position: number): boolean {
+  return absences.get(key)?.[position] === 1
 }
 
 function dateOf(index: MailboxIndex, row: number, field: 'internaldate' | 'sentdate' | 'savedate'): number {
