@@ -364,6 +364,12 @@ const TABLE: readonly Option[] = [
     true,
     'Replicate inside IMAP where a server offers it (X-REPLICATION). Without sync_port the replica’s IMAP service is tried before its csync service; with it, whichever answers there is used.',
   ),
+  string(
+    'sync_protocol',
+    'auto',
+    'What replication speaks: auto finds out, 3 is the protocol of 2.4 and later, 2.3 or 2.3.N that of such a release.',
+    { since: 'cyrus-ts' },
+  ),
   string('sync_authname', undefined, 'User as which sync_client logs in; an administrator of the replica.'),
   string('sync_password', undefined, 'Its password.'),
   string('sync_realm', undefined, 'Its realm.'),

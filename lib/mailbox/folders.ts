@@ -138,10 +138,11 @@ function moveOne(txn: StoreTransaction, from: string, to: string): void {
 
 /** Drops what is kept by user id. The user's mailboxes are the caller's matter. */
 export function forgetUser(txn: StoreTransaction, userid: string): void {
-  const { seen, subscriptions, quotas } = txn.tables
+  const { seen, subscriptions, quotas, sieveFiles } = txn.tables
   for (const key of [...seen.getKeys({ start: [userid, ''], end: [userid, '\uffff'] })]) seen.remove(key)
   for (const key of [...subscriptions.getKeys({ start: [userid, ''], end: [userid, '\uffff'] })])
     subscriptions.remove(key)
+  for (const key of [...sieveFiles.getKeys({ start: [userid, ''], end: [userid, '\uffff'] })]) sieveFiles.remove(key)
   const root = nameKey(inboxOf(userid))
   for (const key of [...quotas.getKeys({ start: root, end: `${root}\x02` })]) {
     if (key === root || key.startsWith(`${root}\x01`)) quotas.remove(key)

@@ -43,6 +43,10 @@ export async function renameUser(
       txn.setSeen(from, key[1], undefined)
       txn.setSeen(to, key[1], value)
     }
+    for (const { key, value } of [...txn.tables.sieveFiles.getRange({ start: [from, ''], end: [from, '\uffff'] })]) {
+      txn.setSieveFile(from, key[1], undefined)
+      txn.setSieveFile(to, key[1], value)
+    }
     txn.log(syncLogLine('UNUSER', from))
     txn.log(syncLogLine('USER', to))
     return names.map((name) => [name, target(name)] as const)

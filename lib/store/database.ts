@@ -59,6 +59,17 @@ export interface AnnotationValue {
   modseq: number
 }
 
+/** A file of a Sieve directory: a script's source, or its byte code, which we keep and do not read. */
+export interface SieveFile {
+  /** unix seconds */
+  readonly mtime: number
+  readonly content: Buffer
+  /** the one that is run */
+  readonly active: boolean
+  /** ascending in the order in which they came */
+  readonly order: number
+}
+
 export interface Tables {
   meta: Table<number, string>
   /** nameKey(name) → what the name is */
@@ -79,6 +90,8 @@ export interface Tables {
   /** secrets of URLAUTH */
   urlKeys: Table<Buffer, [userid: string, uniqueid: string]>
   /** [mailbox id (0 server), entry, userid] */
+  /** files of Sieve directories as peers of the 2.3 generation tell them; names are path-less and not empty */
+  sieveFiles: Table<SieveFile, [userid: string, name: string]>
   annotations: Table<AnnotationValue, [id: number, entry: string, userid: string]>
   messageAnnotations: Table<AnnotationValue, [id: number, uid: number, entry: string, userid: string]>
   intents: Table<Intent, [pid: number, startTime: number, sequence: number]>
@@ -148,6 +161,7 @@ function openEnvironment(directory: string, mapSize: number): { env: RootDatabas
     subscriptions: table('subscriptions'),
     quotas: table('quotas'),
     urlKeys: table('urlKeys', { encoding: 'binary' }),
+    sieveFiles: table('sieveFiles'),
     annotations: table('annotations'),
     messageAnnotations: table('messageAnnotations'),
     intents: table('intents'),

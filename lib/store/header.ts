@@ -61,6 +61,8 @@ export interface MailboxHeader {
   annotationOctets: number
   /** when a transaction last changed it, unix seconds */
   changedAt: number
+  /** what a master of the 2.3 generation has told of the owner's reading, [time of the last change, UIDs read that were not here yet]; 0 if nothing */
+  ownerSeen: readonly [lastChange: number, ahead: string] | 0
 }
 
 const FIELDS = [
@@ -100,6 +102,7 @@ const FIELDS = [
   'annotated',
   'annotationOctets',
   'changedAt',
+  'ownerSeen',
 ] as const satisfies readonly (keyof MailboxHeader)[]
 
 export type PackedHeader = readonly unknown[]

@@ -126,8 +126,9 @@ export async function recover(database: Database, spool: Spool, syncLog: SyncLog
     for (const [id, uid, source] of value.links) relink(database, spool, id, uid, source, log)
     await syncLog.write(value.log)
     for (const path of value.remove) {
-      if (path.endsWith('.')) rmSync(path, { force: true })
-      else await removeDirectory(database, spool, path)
+      if (path.endsWith('.')) {
+        if (!isInUse(database, spool, path)) rmSync(path, { force: true })
+      } else await removeDirectory(database, spool, path)
     }
     await syncLog.sync()
     await database.commit(() => {
@@ -170,6 +171,13 @@ function targetOf(
   if (packed === undefined || (flagsOf(database.tables, id, uid) ?? Flag.Unlinked) & Flag.Unlinked) return undefined
   const header = unpackHeader(packed)
   return { target: spool.messagePath(header, uid), name: header.name }
+}
+
+/** Whether a message file belongs to a record: a peer of the 2.3 generation may give a UID a second time. */
+function isInUse(database: Database, spool: Spool, path: string): boolean {
+  const id = database.tables.uniqueids.get(basename(dirname(path)))
+  const found = id === undefined ? undefined : targetOf(database, spool, id, Number.parseInt(basename(path), 10))
+  return found?.target === path
 }
 
 /** A power failure may have kept the record and lost the file or its bytes. Written in place, so that copies (hard links) heal with it. */

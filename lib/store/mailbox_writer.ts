@@ -84,13 +84,84 @@ export class MailboxWriter {
     cache: Buffer | undefined,
     annotations: readonly Annotation[] = [],
   ): void {
+    if (record.uid <= this.header.lastUid)
+      throw new RangeError(`${this.header.name}: UID ${record.uid} is not above ${this.header.lastUid}`)
+    this.#addLast(record, source, cache, annotations)
+  }
+
+  /**
+   * A message under a UID that a peer of the 2.3 generation dictates: behind all others, between them, or in the place of one that has the
+   * UID, whose content it then takes over. As `append` otherwise; header.lastUid is raised if need be.
+   */
+  put(record: MessageRecord, source: string | undefined, cache: Buffer | undefined): void {
     const { header, transaction } = this
-    if (record.uid <= header.lastUid)
-      throw new RangeError(`${header.name}: UID ${record.uid} is not above ${header.lastUid}`)
+    let last = this.#lastBlock()
+    if (last?.data.length === 0) {
+      this.#writeBlocks()
+      last = this.#lastBlock()
+    }
+    if (last === undefined || record.uid > lastUidOf(last)) {
+      this.#addLast(record, source, cache, [])
+      return
+    }
+    if (source !== undefined) transaction.linkMessage(header, record.uid, source)
+    const found = this.#locate(record.uid)
+    if (found !== undefined) {
+      const annotations = this.messageAnnotations(record.uid)
+      const before = unpackRecord(found.block.data, found.at)
+      this.#noteSeen(before.flags, record.flags)
+      this.#count(before, annotations, -1)
+      this.#storeAnnotations(record.uid, annotations, [])
+      packRecord(record, found.block.data, found.at)
+      this.#dirty(found.block)
+    } else {
+      this.#noteSeen(0, record.flags)
+      this.#insert(record)
+    }
+    if (cache !== undefined) transaction.tables.caches.put(uidKey(header.id, record.uid), cache)
+    this.#count(record, [], 1)
+  }
+
+  /** A record between others. */
+  #insert(record: MessageRecord): void {
+    const packed = Buffer.allocUnsafe(RECORD_SIZE)
+    packRecord(record, packed, 0)
+    const block = this.#blockOf(record.uid)
+    if (block === undefined) {
+      this.#dirty(this.#newBlock(record.uid, packed))
+      return
+    }
+    let at = 0
+    while (at < block.data.length && block.data.readUInt32LE(at + At.uid) < record.uid) at += RECORD_SIZE
+    block.data = Buffer.concat([block.data.subarray(0, at), packed, block.data.subarray(at)])
+    this.#dirty(block)
+    const records = block.data.length / RECORD_SIZE
+    if (records <= RECORDS_PER_BLOCK) return
+    const half = (records >>> 1) * RECORD_SIZE
+    const tail = Buffer.from(block.data.subarray(half))
+    block.data = Buffer.from(block.data.subarray(0, half))
+    this.#dirty(this.#newBlock(tail.readUInt32LE(At.uid), tail))
+  }
+
+  #newBlock(firstUid: number, data: Buffer): Block {
+    const block = { firstUid, data, dirty: false }
+    this.#blocks.set(firstUid, block)
+    this.#current = block
+    return block
+  }
+
+  #addLast(
+    record: MessageRecord,
+    source: string | undefined,
+    cache: Buffer | undefined,
+    annotations: readonly Annotation[],
+  ): void {
+    const { header, transaction } = this
     if (source !== undefined) {
       transaction.linkMessage(header, record.uid, source)
     }
-    header.lastUid = record.uid
+    header.lastUid = Math.max(header.lastUid, record.uid)
+    this.#noteSeen(0, record.flags)
     const block = this.#lastBlock()
     if (block !== undefined && block.data.length < RECORDS_PER_BLOCK * RECORD_SIZE) {
       const grown = Buffer.allocUnsafe(block.data.length + RECORD_SIZE)
@@ -101,10 +172,7 @@ export class MailboxWriter {
     } else {
       const data = Buffer.allocUnsafe(RECORD_SIZE)
       packRecord(record, data, 0)
-      const fresh = { firstUid: record.uid, data, dirty: false }
-      this.#blocks.set(record.uid, fresh)
-      this.#current = fresh
-      this.#dirty(fresh)
+      this.#dirty(this.#newBlock(record.uid, data))
     }
     if (cache !== undefined) transaction.tables.caches.put(uidKey(header.id, record.uid), cache)
     if (annotations.length > 0) this.#storeAnnotations(record.uid, [], annotations)
@@ -116,6 +184,7 @@ export class MailboxWriter {
     const found = this.#locate(record.uid)
     if (found === undefined) throw new RangeError(`${this.header.name}: no UID ${record.uid}`)
     const before = unpackRecord(found.block.data, found.at)
+    this.#noteSeen(before.flags, record.flags)
     const stored = this.messageAnnotations(record.uid)
     this.#count(before, stored, -1)
     packRecord(record, found.block.data, found.at)
@@ -221,6 +290,11 @@ export class MailboxWriter {
     transaction.changed.add(header.id)
     this.#touched = false
     this.#changedBlocks.clear()
+  }
+
+  /** What a peer has told of the owner's reading no longer holds when that changes; who dictates the change sets it again. */
+  #noteSeen(before: number, after: number): void {
+    if (this.header.ownerSeen !== 0 && (before ^ after) & Flag.Seen) this.header.ownerSeen = 0
   }
 
   #dirty(block: Block): void {

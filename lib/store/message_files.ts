@@ -96,6 +96,20 @@ export class MessageFiles extends StoreReader {
     return staged.message ?? readFileSync(staged.path)
   }
 
+  /** One more name of a message's file, in the staging area. */
+  protected linkMessageFile(mailbox: MailboxHeader, uid: number): string {
+    try {
+      return this.spool.stageLink(mailbox, uid)
+    } catch (error) {
+      throw fileError(mailbox, uid, error)
+    }
+  }
+
+  /** Removes a file from the staging area. */
+  unstagePath(path: string): void {
+    this.spool.unstage(path)
+  }
+
   /** Removes a staged message; mailboxes that took it keep theirs. */
   unstage(staged: Staged): void {
     this.spool.unstage(staged.path)

@@ -4,7 +4,7 @@
  * Nothing that comes from the network becomes part of a path before `isPathSafe` has let it through.
  */
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, readFileSync, renameSync, unlink as unlinkFile } from 'node:fs'
+import { linkSync, mkdirSync, readFileSync, renameSync, unlink as unlinkFile } from 'node:fs'
 import { type FileHandle, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Blanks } from './blanks.js'
@@ -72,6 +72,13 @@ export class Spool {
       this.#blanks.set(partition, blanks)
     }
     return new Stager(partition, blanks.take(), this.#unsynced)
+  }
+
+  /** Gives a message file one more name in the staging area of its partition, where it survives the message. @returns that name */
+  stageLink(mailbox: { partition: string; uniqueid: string }, uid: number): string {
+    const path = join(this.root(mailbox.partition), 'stage.', `${process.pid}-link-${randomUUID()}`)
+    linkSync(this.messagePath(mailbox, uid), path)
+    return path
   }
 
   /** A staged file's bytes if they may not be on disk yet; undefined if they are. */

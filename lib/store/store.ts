@@ -16,6 +16,7 @@ import { AfterCommit } from './after_commit.js'
 import { Confirmations, type Generation } from './confirmations.js'
 import { commitFailure, type Database, openDatabase } from './database.js'
 import { ChangeFeed } from './feed.js'
+import type { MailboxHeader } from './header.js'
 import { Intents, recover } from './intents.js'
 import { MessageFiles } from './message_files.js'
 import { Settler } from './settler.js'
@@ -23,7 +24,7 @@ import { Spool } from './spool.js'
 import { SyncLog, syncLogChannels } from './sync_log.js'
 import { StoreTransaction } from './transaction.js'
 
-export type { QuotaResource, QuotaRoot, SeenEntry, Tombstone } from './database.js'
+export type { QuotaResource, QuotaRoot, SeenEntry, SieveFile, Tombstone } from './database.js'
 export { QUOTA_RESOURCES } from './database.js'
 export { MailboxExistsError, MailboxGoneError, TooManyFlagsError } from './errors.js'
 export { FLAG_NAMES, Flag, SYSTEM_FLAGS } from './flags.js'
@@ -171,6 +172,15 @@ export class MailStore extends MessageFiles {
   /** Makes the next read see what other processes have committed since the last turn of the event loop. */
   refresh(): void {
     this.database.refresh()
+  }
+
+  /**
+   * Keeps a message's file for later, whatever becomes of the message: another name of it in the staging area, to be given back with
+   * `unstagePath`. Its bytes are on disk when this resolves. @throws {MessageFileError} if its file is missing
+   */
+  async stageMessage(mailbox: MailboxHeader, uid: number): Promise<string> {
+    await this.settled()
+    return this.linkMessageFile(mailbox, uid)
   }
 
   /** Waits until all that follows the commits so far is done: replication log, files, removals. */

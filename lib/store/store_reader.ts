@@ -2,7 +2,7 @@
  * What is read of the store's tables: mailboxes, records, summaries, and what belongs to users. Each call sees the newest commit that this
  * turn of the event loop knows of; see MailStore.refresh.
  */
-import type { Database, QuotaRoot, SeenEntry, Tombstone } from './database.js'
+import type { Database, QuotaRoot, SeenEntry, SieveFile, Tombstone } from './database.js'
 import { type MailboxHeader, type PackedHeader, unpackHeader } from './header.js'
 import { IndexCache, type MailboxIndex } from './index.js'
 import { nameKey, nameOfKey, uidKey, uidOfKey } from './keys.js'
@@ -102,6 +102,13 @@ export class StoreReader {
   *seenEntries(userid: string): Iterable<[uniqueid: string, entry: SeenEntry]> {
     for (const { key, value } of this.database.tables.seen.getRange({ start: [userid, ''], end: [userid, '\uffff'] }))
       yield [key[1], value]
+  }
+
+  /** Files of a user's Sieve directory as a peer of the 2.3 generation told them, in the order in which they came. */
+  sieveFiles(userid: string): [name: string, file: SieveFile][] {
+    const range = { start: [userid, ''] as [string, string], end: [userid, '\uffff'] as [string, string] }
+    const found = [...this.database.tables.sieveFiles.getRange(range)]
+    return found.map(({ key, value }): [string, SieveFile] => [key[1], value]).sort((a, b) => a[1].order - b[1].order)
   }
 
   isSubscribed(userid: string, name: string): boolean {

@@ -4,7 +4,7 @@
  * If it throws, nothing of it remains. Many transactions of a process share one sync to disk.
  */
 import { dirname } from 'node:path'
-import type { Database, Intent, NameEntry, QuotaRoot, SeenEntry, Tables, Tombstone } from './database.js'
+import type { Database, Intent, NameEntry, QuotaRoot, SeenEntry, SieveFile, Tables, Tombstone } from './database.js'
 import { MailboxExistsError, MailboxGoneError } from './errors.js'
 import { Flag } from './flags.js'
 import { updateGranted } from './granted.js'
@@ -127,6 +127,7 @@ export class StoreTransaction {
       annotated: 0,
       annotationOctets: 0,
       changedAt: 0,
+      ownerSeen: 0,
     }
     if (!header.mbtype.includes('i')) this.spool.makeDirectory(header)
     this.tables.names.put(key, { id })
@@ -269,6 +270,12 @@ export class StoreTransaction {
   removeUrlKeys(userid: string): void {
     const range = { start: [userid, ''] as [string, string], end: [userid, '\uffff'] as [string, string] }
     for (const key of [...this.tables.urlKeys.getKeys(range)]) this.tables.urlKeys.remove(key)
+  }
+
+  /** Sets, or with undefined removes, a file of a 2.3 peer's Sieve directory. */
+  setSieveFile(userid: string, name: string, file: SieveFile | undefined): void {
+    if (file === undefined) this.tables.sieveFiles.remove([userid, name])
+    else this.tables.sieveFiles.put([userid, name], file)
   }
 
   quota(root: string): QuotaRoot | undefined {

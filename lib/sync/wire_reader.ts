@@ -50,6 +50,13 @@ export class WireReader {
     this.#at = 0
   }
 
+  /** What was read ahead and not used, for another reader. */
+  takeAhead(): Buffer {
+    const ahead = this.#bytes.subarray(this.#at)
+    this.clear()
+    return ahead
+  }
+
   /** Drops what was read ahead: nothing sent before TLS may count after it. */
   clear(): void {
     this.#bytes = EMPTY

@@ -5,6 +5,7 @@ import { runService } from '../../lib/process/service.js'
 import { passwordMethods } from '../../lib/sasl/check_password.js'
 import { MailStore } from '../../lib/store/store.js'
 import { serveReplication } from '../../lib/sync/server/session.js'
+import { protocolOf } from '../../lib/sync/v23/release.js'
 
 const USAGE = `usage: sync_server [-C imapd.conf] [-p ssf] [-U uses] [-T seconds] [-D] [-X]
 Started by master as a service: replicas take what sync_client of another server sends.
@@ -19,7 +20,9 @@ runService({
   usage: USAGE,
   options: 'p:f',
   async start({ config, log, options, onStop }) {
-    passwordMethods(config) // a wrong setting is told now, not to each client
+    // a wrong setting is told now, not to each client
+    passwordMethods(config)
+    protocolOf(config, config.string('sync_protocol'))
     const store = await MailStore.open(config, log, { replica: true })
     onStop(() => store.close())
     const tls = ServerTls.from(config, log)

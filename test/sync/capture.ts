@@ -15,10 +15,10 @@ export function captureNames(): string[] {
   return readdirSync(folder).filter((name) => name.endsWith('.txt'))
 }
 
-/** The runs of a capture; each further connection begins with a run of the server without text. */
-export function readCapture(name: string): Run[] {
+/** The runs of a capture; each further connection begins with a run of the server without text. @param from its folder */
+export function readCapture(name: string, from = folder): Run[] {
   const runs: Run[] = []
-  for (const line of readFileSync(folder + name, 'latin1').split('\n')) {
+  for (const line of readFileSync(from + name, 'latin1').split('\n')) {
     if (/^# --- connection/.test(line)) runs.push({ side: 'server', text: '' })
     const match = /^([CS])([:|])(?: |$)(.*)$/s.exec(line)
     if (match === null) continue

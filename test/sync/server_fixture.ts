@@ -36,7 +36,7 @@ export async function openStore(
   const path = join(folder, 'imapd.conf')
   writeFileSync(
     path,
-    `configdirectory: ${folder}/conf\npartition-default: ${folder}/default\npartition-other: ${folder}/other\ndefaultpartition: default\nservername: b.example.org\nadmins: repl cyrus\nallowplaintext: yes\nfailedloginpause: 0\n${extra}`,
+    `configdirectory: ${folder}/conf\npartition-default: ${folder}/default\npartition-other: ${folder}/other\ndefaultpartition: default\nservername: b.example.org\nadmins: repl cyrus\n${/^allowplaintext:/m.test(extra) ? '' : 'allowplaintext: yes\n'}failedloginpause: 0\n${extra}`,
   )
   const config = Config.load(path)
   const logged: string[] = []

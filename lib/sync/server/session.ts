@@ -1,6 +1,7 @@
 /**
  * One replication session on the csync port, from greeting to EXIT (csync.md §1, §3): authentication, TLS, compression, and the loop that
- * reads a command, runs it, and answers. Answers OK only when what was asked is on disk.
+ * reads a command, runs it, and answers. Answers OK only when what was asked is on disk. A client of the 2.3 generation is known by its first
+ * command after login, and goes on in lib/sync/v23; with `sync_protocol: 2.3` it is greeted as its own kind would.
  */
 
 import { hostname } from 'node:os'
@@ -13,6 +14,8 @@ import { isAdmin } from '../../sasl/identity.js'
 import { serverMechanisms, startServerMechanism } from '../../sasl/server_mechanism.js'
 import type { MailStore } from '../../store/store.js'
 import { DlistTooBigError } from '../dlist_parser.js'
+import { type Protocol, protocolOf, type Release } from '../v23/release.js'
+import { isOwnCommand, serveGeneration23 } from '../v23/server/session.js'
 import { WireReader } from '../wire_reader.js'
 import type { SessionContext } from './context.js'
 import { runDlistCommand } from './dlist_command.js'
@@ -52,11 +55,13 @@ class Session {
   #compressed = false
   #unsent = 0
   #busy = false
+  readonly #protocol: Protocol
 
   constructor(connection: Connection, options: ServerOptions) {
     this.#connection = connection
     this.#options = options
     const { config, store, log } = options
+    this.#protocol = protocolOf(config, config.string('sync_protocol'))
     this.#reader = new WireReader(connection, {
       literal: config.size('maxliteral'),
       quoted: config.size('maxquoted'),
@@ -78,7 +83,7 @@ class Session {
     const { stopping, log } = this.#options
     const stop = (): void => {
       if (this.#busy) return
-      this.#connection.write('BYE shutting down\r\n')
+      if (this.#release === undefined) this.#connection.write('BYE shutting down\r\n')
       this.#connection.close()
     }
     if (this.#connection.remote === 'unix') {
@@ -89,7 +94,8 @@ class Session {
     try {
       this.#greet()
       while (!stopping.aborted && (await this.#command()));
-      if (stopping.aborted && !this.#connection.closed) this.#connection.write('BYE shutting down\r\n')
+      if (stopping.aborted && !this.#connection.closed && this.#release === undefined)
+        this.#connection.write('BYE shutting down\r\n')
     } catch (error) {
       if (error instanceof DlistTooBigError) this.#connection.write(`* Fatal error: ${error.message}\r\n`)
       else if (!(error instanceof ConnectionClosedError || error instanceof TimeoutError)) {
@@ -103,17 +109,24 @@ class Session {
     }
   }
 
+  /** The release of the 2.3 generation that is spoken, if nothing else is. */
+  get #release(): Release | undefined {
+    return typeof this.#protocol === 'string' ? undefined : this.#protocol
+  }
+
   #greet(): void {
     const { config, tls } = this.#options
     const lines: string[] = []
+    const release = this.#release
     if (this.#user === undefined) {
       const mechanisms = serverMechanisms(config, this.#channel)
       if (mechanisms.length > 0) lines.push(`* SASL ${mechanisms.join(' ')}`)
       if (tls !== undefined && !this.#tls) lines.push('* STARTTLS')
-      if (!this.#compressed && !this.#tls) lines.push('* COMPRESS DEFLATE')
-      lines.push('* SIEVE-MAILBOX')
+      if (!this.#compressed && !this.#tls && release?.compress !== false) lines.push('* COMPRESS DEFLATE')
+      if (release === undefined) lines.push('* SIEVE-MAILBOX')
     }
-    lines.push(`* OK ${config.string('servername') || hostname()} Cyrus sync server cyrus-ts`)
+    const version = release === undefined ? 'cyrus-ts' : `v${release.name}`
+    lines.push(`* OK ${config.string('servername') || hostname()} Cyrus sync server ${version}`)
     this.#connection.write(`${lines.join('\r\n')}\r\n`)
   }
 
@@ -136,7 +149,20 @@ class Session {
 
   async #run(word: string): Promise<boolean> {
     const name = word.toUpperCase()
-    if (this.#user !== undefined && !this.#admin) {
+    if (this.#protocol !== '3' && (this.#release !== undefined || isOwnCommand(name))) {
+      if (this.#user !== undefined && this.#admin) return this.#generation23(word)
+      const early = ['AUTHENTICATE', 'EXIT', 'RESTART', ''].includes(name)
+      const tls = name === 'STARTTLS' && this.#options.tls !== undefined
+      if (this.#user === undefined && !early && !tls) {
+        if ((await this.#reader.line()) === null) return false
+        return this.#say('NO Please authenticate first')
+      }
+      if (name === 'RESTART') {
+        const answered = await this.#plainCommand(name, word)
+        return answered && this.#release === undefined
+      }
+    }
+    if (this.#user !== undefined && !this.#admin && !(this.#release !== undefined && name === 'EXIT')) {
       await this.#reader.line()
       return this.#say('NO Permission denied')
     }
@@ -149,6 +175,23 @@ class Session {
       default:
         return this.#plainCommand(name, word)
     }
+  }
+
+  /** All the rest of a session whose client is of the 2.3 generation. @returns false: the session is over */
+  async #generation23(word: string): Promise<false> {
+    const { config, store, log, tls, stopping } = this.#options
+    const ahead = Buffer.concat([Buffer.from(word, 'latin1'), this.#reader.takeAhead()])
+    await serveGeneration23(this.#connection, ahead, {
+      config,
+      store,
+      log,
+      user: this.#user!,
+      release: this.#release,
+      tlsConfigured: tls !== undefined,
+      compressed: this.#compressed,
+      stopping,
+    })
+    return false
   }
 
   async #plainCommand(name: string, word: string): Promise<boolean> {
@@ -218,7 +261,8 @@ class Session {
     if (words.length === 0) return this.#say('BAD Missing required argument to Authenticate')
     if (words.length > 2) return this.#say('BAD Unexpected extra arguments to Authenticate')
     const [name, first] = words as [string, string?]
-    if (!/^[A-Za-z0-9_-]{1,64}$/.test(name)) return this.#say('BAD Invalid mechanism')
+    if (!/^[A-Za-z0-9_-]{1,64}$/.test(name))
+      return this.#say(`BAD Invalid ${this.#release === undefined ? '' : 'authenticate '}mechanism`)
     const peer = `${this.#connection.remote} [${this.#connection.remote}]`
     const mechanism = startServerMechanism({ config, service: 'csync', channel: this.#channel }, name)
     if (typeof mechanism === 'string') {
