@@ -81,7 +81,7 @@ for (const topology of PAIRS) {
       if (!masterIsCyrus) t.strictSame(often, [], `${user}: none is there twice`)
     }
     if (!masterIsCyrus) {
-      const check = await readCommandResult(lab.master, 'sync_check', '-b')
+      const check = await readCommandResult(lab.master, 'sync_check', '-b', '-w', '10')
       t.match(check, { status: 0, output: /^the replica is the same/m })
     }
   })

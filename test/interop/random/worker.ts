@@ -2,11 +2,11 @@
  * One client that does random things to random users' mail over IMAP and LMTP, whatever happens to the servers, and keeps account of the
  * messages that nothing it does may lose. Not a test.
  */
-import { setTimeout as pause } from 'node:timers/promises'
 import type { ImapClient } from '../../lab/imap_client.js'
 import { ADMIN } from '../../lab/instance.js'
 import type { Lab } from '../../lab/lab.js'
 import { LmtpClient } from '../../lab/lmtp_client.js'
+import { isListening, waitFor } from '../../lab/wait.js'
 import type { Choice } from './choice.js'
 
 /** What happened to the messages of one user that are meant to stay: their subjects. */
@@ -70,6 +70,7 @@ export class Worker {
   /** Does its share of the operations; a lost connection is made anew. */
   async run(): Promise<void> {
     const { work } = this
+    const imapPort = work.lab.master.ports.imap
     while (work.begun < work.operations) {
       work.begun++
       work.before()
@@ -84,7 +85,7 @@ export class Worker {
       } catch {
         // the server has gone: it comes back
         this.#leave(this.#user)
-        await pause(20)
+        await waitFor('the master to come back', () => isListening({ port: imapPort, host: '127.0.0.1' }), 60)
       }
     }
     this.#leave(this.#user)
