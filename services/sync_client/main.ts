@@ -6,7 +6,7 @@ import { writeSync } from 'node:fs'
 import { Config } from '../../lib/config/config.js'
 import { inBackground, startInBackground } from '../../lib/process/background.js'
 import { parseOptions } from '../../lib/process/getopt.js'
-import { rememberMaster } from './master_watch.js'
+import { rememberMaster } from '../../lib/process/master_watch.js'
 import { type CommandLine, LETTERS, readCommandLine, WORDS } from './modes.js'
 
 /** The command line, if it asks for the background and we are not there yet; the work's own process tells what is wrong with a bad one. */

@@ -1,12 +1,12 @@
 /**
- * A rolling client that a master's START section has begun lives in the background, where nobody waits for it. It belongs to that master all
+ * A program that a master's START section has begun and that lives in the background, where nobody waits for it. It belongs to that master all
  * the same: it stays in its process group, whose SIGTERM ends it, and this looks whether the master has died without saying so.
  */
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 
 /** Carries the master's identity from the first process to the one in the background. */
-const MARK = 'CYRUS_SYNC_CLIENT_MASTER'
+const MARK = 'CYRUS_BACKGROUND_MASTER'
 const LOOK_EVERY = 1000
 
 /** `pid starttime` of a process; undefined if there is none. */
