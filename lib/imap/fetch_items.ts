@@ -69,9 +69,8 @@ function whole(label: string, item: SectionItem, marksSeen: boolean): SectionReq
   return { label, path: [], item, fields: NO_FIELDS, partial: undefined, form: 'raw', marksSeen }
 }
 
-/** Items in parentheses, one item, or a macro; then modifiers. @throws {ImapSyntaxError} */
-export function parseFetchItems(args: ArgumentReader): FetchRequest {
-  const request: FetchRequest = {
+function emptyRequest(): FetchRequest {
+  return {
     metadata: new Set(),
     envelope: false,
     body: false,
@@ -82,14 +81,32 @@ export function parseFetchItems(args: ArgumentReader): FetchRequest {
     partial: undefined,
     vanished: false,
   }
-  if (args.peek() === '(') args.list(() => item(args, request))
-  else if (!macro(args, request)) item(args, request)
+}
+
+/** @throws {ImapSyntaxError} when nothing is asked for */
+function finished(args: ArgumentReader, request: FetchRequest): FetchRequest {
   request.sections.sort((a, b) => place(a) - place(b))
   const { sections, annotations, metadata, envelope, body, bodystructure } = request
   if (sections.length === 0 && annotations.length === 0 && metadata.size === 0 && !envelope && !body && !bodystructure)
     args.fail('Invalid Fetch attribute')
+  return request
+}
+
+/** Items in parentheses, one item, or a macro; then modifiers. @throws {ImapSyntaxError} */
+export function parseFetchItems(args: ArgumentReader): FetchRequest {
+  const request = emptyRequest()
+  if (args.peek() === '(') args.list(() => item(args, request))
+  else if (!macro(args, request)) item(args, request)
+  finished(args, request)
   if (args.tryChar(' ')) modifiers(args, request)
   return request
+}
+
+/** Items in parentheses and nothing else, as NOTIFY and SEARCH's UPDATE take them (RFC 5465 §8). @throws {ImapSyntaxError} */
+export function parseFetchAttributes(args: ArgumentReader): FetchRequest {
+  const request = emptyRequest()
+  args.list(() => item(args, request))
+  return finished(args, request)
 }
 
 /** `(CHANGEDSINCE n VANISHED)` */

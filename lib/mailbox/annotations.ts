@@ -60,12 +60,16 @@ export function annotateMailbox(
     if (option !== undefined) {
       const without = header.options.replace(option, '')
       const options = value.toString() === 'true' ? without + option : without
-      changed ||= options.length !== header.options.length
-      if (options.length !== header.options.length) header.options = options
+      if (options.length === header.options.length) continue
+      changed = true
+      header.options = options
+      txn.note({ kind: 'annotation', id: header.id, entry, userid })
     } else if (entry === SHOW_AFTER) {
       const time = parseDateTime(value.toString()) ?? 0
-      changed ||= time !== header.pop3ShowAfter
+      if (time === header.pop3ShowAfter) continue
+      changed = true
       header.pop3ShowAfter = time
+      txn.note({ kind: 'annotation', id: header.id, entry, userid })
     } else {
       const before = annotationValue(txn.annotations(header.id), entry, userid) ?? NOTHING
       if (before.equals(value)) continue

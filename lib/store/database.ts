@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { open, type RootDatabase, type Database as Table } from 'lmdb'
 import { updateGranted } from './granted.js'
 import { type PackedHeader, unpackHeader } from './header.js'
+import type { JournalEntry } from './journal.js'
 import { WriteLock } from './write_lock.js'
 
 /** Layout of the database; raised when a change cannot be read by older code. */
@@ -94,6 +95,8 @@ export interface Tables {
   sieveFiles: Table<SieveFile, [userid: string, name: string]>
   annotations: Table<AnnotationValue, [id: number, entry: string, userid: string]>
   messageAnnotations: Table<AnnotationValue, [id: number, uid: number, entry: string, userid: string]>
+  /** recent changes of names, rights, subscriptions and annotations by number; see journal.ts */
+  journal: Table<JournalEntry, number>
   intents: Table<Intent, [pid: number, startTime: number, sequence: number]>
   /** bytes of small messages that may not be on disk as files yet, by intent and place in its links */
   contents: Table<Buffer, [pid: number, startTime: number, sequence: number, link: number]>
@@ -164,6 +167,7 @@ function openEnvironment(directory: string, mapSize: number): { env: RootDatabas
     sieveFiles: table('sieveFiles'),
     annotations: table('annotations'),
     messageAnnotations: table('messageAnnotations'),
+    journal: table('journal'),
     intents: table('intents'),
     contents: table('contents', { encoding: 'binary' }),
   } as unknown as Tables

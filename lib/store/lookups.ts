@@ -86,6 +86,13 @@ export function readAnnotations(tables: Tables, id: number): Annotation[] {
   return found
 }
 
+/** Annotations of all messages of a mailbox, by UID. */
+export function* readAllMessageAnnotations(tables: Tables, id: number): Iterable<[uid: number, Annotation]> {
+  const range = { start: [id, 0, '', ''], end: [id + 1, 0, '', ''] } satisfies { start: unknown[]; end: unknown[] }
+  for (const { key, value } of tables.messageAnnotations.getRange(range as object))
+    yield [key[1], annotation(key[2], key[3], value)]
+}
+
 export function readMessageAnnotations(tables: Tables, id: number, uid: number): Annotation[] {
   const found: Annotation[] = []
   for (const { key, value } of tables.messageAnnotations.getRange({

@@ -285,8 +285,12 @@ export class MailboxWriter {
     }
     transaction.tables.headers.put(header.id, packHeader(header))
     const { name, acl } = header
-    updateGranted(transaction.tables, header.id, this.grantedAs, { name, acl })
-    this.grantedAs = { name, acl }
+    if (this.grantedAs?.name !== name || this.grantedAs.acl !== acl) {
+      updateGranted(transaction.tables, header.id, this.grantedAs, { name, acl })
+      const { id, mbtype } = header
+      transaction.note({ kind: 'mailbox', id, mbtype, before: this.grantedAs, after: { name, acl } })
+      this.grantedAs = { name, acl }
+    }
     transaction.changed.add(header.id)
     this.#touched = false
     this.#changedBlocks.clear()

@@ -30,6 +30,7 @@ export { MailboxExistsError, MailboxGoneError, TooManyFlagsError } from './error
 export { FLAG_NAMES, Flag, SYSTEM_FLAGS } from './flags.js'
 export type { MailboxHeader } from './header.js'
 export type { MailboxIndex } from './index.js'
+export { JOURNAL_KEPT, type JournalEntry } from './journal.js'
 export { MailboxWriter } from './mailbox_writer.js'
 export { MessageFileError } from './message_files.js'
 export { type MessageRecord, NULL_GUID, NULL_THRID, NULL_UUID } from './record.js'
@@ -40,6 +41,9 @@ export { type Annotation, VENDOR } from './sync_crc.js'
 export { syncLogLine } from './sync_log.js'
 export { now } from './time.js'
 export { StoreTransaction } from './transaction.js'
+
+/** What the feed calls the journal; mailboxes are numbered from 1. */
+const JOURNAL = 0
 
 /** How a process opens the store. */
 export interface OpenOptions {
@@ -79,7 +83,8 @@ export class MailStore extends MessageFiles {
       if (!this.#closed && this.#intents.hasDone) await this.write(() => undefined)
     }
     this.#settler = new Settler(this.spool, this.#syncLog, this.#intents, log, takeBack)
-    const versionOf = (id: number): number | undefined => this.mailboxById(id)?.version
+    const versionOf = (id: number): number | undefined =>
+      id === JOURNAL ? this.journalEnd : this.mailboxById(id)?.version
     this.#feed = new ChangeFeed(config.directory, this.database, versionOf, log, config.duration('imapidlepoll'))
     this.#afterCommit = new AfterCommit(database, this.spool, this.#feed, this.#syncLog, this.#settler, log)
   }
@@ -167,6 +172,11 @@ export class MailStore extends MessageFiles {
   /** Calls a listener whenever any process has changed a mailbox. @returns how to stop that */
   watch(id: number, listener: () => void): () => void {
     return this.#feed.watch(id, listener)
+  }
+
+  /** Calls a listener whenever any process has added to the journal. @returns how to stop that */
+  watchJournal(listener: () => void): () => void {
+    return this.#feed.watch(JOURNAL, listener)
   }
 
   /** Makes the next read see what other processes have committed since the last turn of the event loop. */

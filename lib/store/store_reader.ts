@@ -5,11 +5,13 @@
 import type { Database, QuotaRoot, SeenEntry, SieveFile, Tombstone } from './database.js'
 import { type MailboxHeader, type PackedHeader, unpackHeader } from './header.js'
 import { IndexCache, type MailboxIndex } from './index.js'
+import { type JournalEntry, journalAfter, journalEnd } from './journal.js'
 import { nameKey, nameOfKey, uidKey, uidOfKey } from './keys.js'
 import {
   type MailboxPage,
   mailboxIds,
   pageOfMailboxes,
+  readAllMessageAnnotations,
   readAnnotations,
   readMessageAnnotations,
   tombstones,
@@ -151,5 +153,22 @@ export class StoreReader {
 
   messageAnnotations(id: number, uid: number): Annotation[] {
     return readMessageAnnotations(this.database.tables, id, uid)
+  }
+
+  /** Annotations of all messages of a mailbox, by UID. */
+  allMessageAnnotations(id: number): Iterable<[uid: number, Annotation]> {
+    return readAllMessageAnnotations(this.database.tables, id)
+  }
+
+  // the journal
+
+  /** Number of the last change of names, rights, subscriptions and annotations. */
+  get journalEnd(): number {
+    return journalEnd(this.database.tables)
+  }
+
+  /** Those of these changes that came after a number, oldest first; undefined when some of them are forgotten. */
+  journalAfter(sequence: number): JournalEntry[] | undefined {
+    return journalAfter(this.database.tables, sequence)
   }
 }

@@ -10,6 +10,7 @@ import { Flag } from './flags.js'
 import { updateGranted } from './granted.js'
 import { type MailboxHeader, unpackHeader } from './header.js'
 import type { Content } from './intents.js'
+import { addToJournal, type JournalEntry, journalEnd } from './journal.js'
 import { nameKey, uidKey } from './keys.js'
 import { linkFile } from './link_file.js'
 import { mailboxIds, readAnnotations } from './lookups.js'
@@ -25,13 +26,15 @@ export type NewMailbox = Pick<
 > &
   Partial<Pick<MailboxHeader, 'highestModseq' | 'createdModseq' | 'folderModseq'>>
 
+const NOTHING = Buffer.alloc(0)
+
 export class StoreTransaction {
   readonly intent: Intent = { links: [], log: [], remove: [] }
   /** small messages that become durable with this commit */
   readonly contents: Content[] = []
   /** message files to be brought to disk after it */
   readonly files: string[] = []
-  /** ids of the mailboxes changed */
+  /** ids of the mailboxes changed; 0 when something was added to the journal */
   readonly changed = new Set<number>()
   /** partitions on which those are */
   readonly partitions = new Set<string>()
@@ -41,6 +44,7 @@ export class StoreTransaction {
   readonly headerFiles = new Map<number, MailboxHeader>()
   readonly removedDirectories: { partition: string; uniqueid: string }[] = []
   readonly #mailboxes = new Map<number, MailboxWriter>()
+  #journalEnd: number | undefined
 
   constructor(
     readonly database: Database,
@@ -218,6 +222,8 @@ export class StoreTransaction {
       this.tables.annotations.remove(annotation)
     }
     updateGranted(this.tables, header.id, writer.grantedAs, undefined)
+    const { id, mbtype } = header
+    this.note({ kind: 'mailbox', id, mbtype, before: writer.grantedAs, after: undefined })
     writer.removed = true
     this.headerFiles.delete(header.id)
     if (!header.mbtype.includes('i'))
@@ -255,6 +261,7 @@ export class StoreTransaction {
     if (this.tables.subscriptions.doesExist(key) === subscribed) return false
     if (subscribed) this.tables.subscriptions.put(key, 1)
     else this.tables.subscriptions.remove(key)
+    this.note({ kind: 'subscription', userid, name })
     return true
   }
 
@@ -295,16 +302,26 @@ export class StoreTransaction {
   /** Sets, or with an empty value removes, an annotation of a mailbox or of the server (id 0). */
   setAnnotation(id: number, { entry, userid, value, modseq }: Annotation): void {
     const writer = id === 0 ? undefined : this.mailbox(id)
+    const before = this.tables.annotations.get([id, entry, userid])?.value
     if (writer !== undefined) {
-      const before = this.tables.annotations.get([id, entry, userid])?.value.length ?? 0
-      writer.header.annotationOctets = Math.max(0, writer.header.annotationOctets + value.length - before)
+      writer.header.annotationOctets = Math.max(
+        0,
+        writer.header.annotationOctets + value.length - (before?.length ?? 0),
+      )
       writer.touch()
     }
+    if (!value.equals(before ?? NOTHING)) this.note({ kind: 'annotation', id, entry, userid })
     if (value.length === 0) this.tables.annotations.remove([id, entry, userid])
     else this.tables.annotations.put([id, entry, userid], { value, modseq })
   }
 
   // after the commit
+
+  /** Adds to the journal. */
+  note(entry: JournalEntry): void {
+    this.#journalEnd = addToJournal(this.tables, entry, this.#journalEnd ?? journalEnd(this.tables))
+    this.changed.add(0)
+  }
 
   /** A line of the replication log, written once the commit is done. */
   log(line: string): void {

@@ -32,6 +32,8 @@ export interface Command<Args = unknown> {
   readonly hasUidForm?: boolean
   /** Whether the client may be told of expunged messages at its end (not for FETCH, STORE, SEARCH: RFC 3501 §7.4.1). */
   readonly tellsExpunged?: boolean
+  /** It removes messages, and the client is told so. */
+  readonly expunges?: boolean
   /** Without UID its arguments or answers count messages (RFC 9586 §3.1). */
   readonly countsMessages?: boolean
   /** It leaves the mailbox, so that nothing need be told of it any more. */

@@ -58,7 +58,9 @@ async function transfer(
   // what moves within a quota root makes it no larger
   const stays = way === moveMessages && rootOf(store, header) === rootOf(store, selected.header)
   if (!stays) checkQuota(store, header.name, bytes, uids.length)
-  return way(store, selected.header, uids, header, session.user!, (uid) => selected.hasSeenUid(uid))
+  const done = await way(store, selected.header, uids, header, session.user!, (uid) => selected.hasSeenUid(uid))
+  session.added(header.id, done.uids)
+  return done
 }
 
 const rootOf = (store: MailStore, { name }: MailboxHeader): string | undefined => quotaRootOf(store, name)?.[0]

@@ -1,9 +1,37 @@
 /** What a client has switched on (ENABLE, RFC 5161, or a command that implies it), and how that changes what it is told. */
+import type { FetchRequest } from '../../lib/imap/fetch_items.js'
 import type { SearchProgram } from '../../lib/imap/search_keys.js'
 import { Bad } from './errors.js'
 import type { Session } from './session.js'
 
-/** A conversation's switches; none is ever switched off again. */
+/** What is told of the selected mailbox, whichever that is (RFC 5465 §6.1). */
+export interface SelectedEvents {
+  /** the client has used NOTIFY: it listens all the time, and wants the UID with everything */
+  readonly live: boolean
+  /** new messages, and those that are expunged */
+  readonly messages: boolean
+  /** expunged ones only when a command allows that */
+  readonly delayed: boolean
+  readonly flags: boolean
+  readonly annotations: boolean
+  /** what is told of each new message */
+  readonly attributes: FetchRequest | undefined
+}
+
+/** As long as there was no NOTIFY (RFC 5465 §3.1). */
+export const UNASKED: SelectedEvents = {
+  live: false,
+  messages: true,
+  delayed: true,
+  flags: true,
+  annotations: false,
+  attributes: undefined,
+}
+
+/** After NOTIFY NONE. */
+export const NOTHING: SelectedEvents = { ...UNASKED, live: true, messages: false, flags: false }
+
+/** A conversation's switches; none is ever switched off again, but what NOTIFY asks for. */
 export class Features {
   /** FETCH answers of our own accord carry the mod-sequence (RFC 7162 §3.1). */
   condstore = false
@@ -15,6 +43,8 @@ export class Features {
   utf8 = false
   /** Messages have no sequence numbers (RFC 9586). */
   uidOnly = false
+  /** What NOTIFY asks for of the selected mailbox. */
+  events: SelectedEvents = UNASKED
 }
 
 /** From now on mailbox names are UTF-8 on the wire. */

@@ -31,6 +31,7 @@ const ALWAYS = [
   'MOVE',
   'MULTIAPPEND',
   'NAMESPACE',
+  'NOTIFY',
   'OBJECTID',
   'PARTIAL',
   'PREVIEW',

@@ -170,10 +170,37 @@ export function subscribedNames(session: Session): ListedName[] {
   return inListOrder(session, names)
 }
 
+/** Internal names of what the user may see below a mailbox. */
+export function* childrenBelow(session: Session, internal: string): Iterable<string> {
+  // what is below INBOX for the client may stand deeper in the store
+  const tree = internal === inboxOf(session.user!) ? session.namespace!.belowInbox : internal
+  for (const header of session.imapd.store.mailboxes(tree))
+    if (header.name !== internal && header.name !== tree && visible(session, header)) yield header.name
+}
+
 /** Whether the user may see something below a name. */
 export function hasVisibleChild(session: Session, internal: string): boolean {
-  for (const header of session.imapd.store.mailboxes(internal)) {
-    if (header.name !== internal && visible(session, header)) return true
-  }
+  for (const _ of childrenBelow(session, internal)) return true
   return false
+}
+
+/** Tells one name as LIST would now, whether it exists or not. @param more what it was called before; that the user may not read it */
+export function tellName(
+  session: Session,
+  internal: string,
+  { oldName, noAccess = false }: { oldName?: string | undefined; noAccess?: boolean } = {},
+): void {
+  const namespace = session.namespace!
+  const found = lookUp(session, internal)
+  const subscribed = session.imapd.store.isSubscribed(session.user!, internal)
+  const name: ListedName = { external: namespace.toExternal(internal), internal, found, subscribed }
+  const children = hasVisibleChild(session, internal)
+  const attributes = [
+    ...(noAccess ? ['\\NoAccess'] : found ? [] : ['\\NonExistent']),
+    ...(subscribed ? ['\\Subscribed'] : []),
+    ...(children ? ['\\HasChildren'] : found ? ['\\HasNoChildren'] : []),
+    ...useAttributes(session, name),
+  ]
+  const old = oldName === undefined ? '' : ` ("OLDNAME" (${astring(namespace.toExternal(oldName))}))`
+  session.reply.untagged(`LIST (${attributes.join(' ')}) "${namespace.separator}" ${astring(name.external)}${old}`)
 }

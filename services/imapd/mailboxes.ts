@@ -32,16 +32,26 @@ function isListed(session: Session, { header, rights }: Found): boolean {
   return rights.has('l') || ownerOf(header.name) === session.user
 }
 
+/** Whether LIST shows, or showed, a mailbox of this name and ACL. */
+export function sees(session: Session, mailbox: Pick<MailboxHeader, 'name' | 'acl' | 'mbtype'>): boolean {
+  if (!isOfUsers(session, mailbox)) return false
+  return ownerOf(mailbox.name) === session.user || rightsOf(mailbox, session.user!, session.isAdmin).has('l')
+}
+
+/** Whether a mailbox can be one of this user's concern. */
+function isOfUsers(session: Session, mailbox: Pick<MailboxHeader, 'name' | 'mbtype'>): boolean {
+  if (!isShown(mailbox)) return false
+  // what delayed deletion keeps is the administrators' to see
+  return session.isAdmin || (!isDeleted(mailbox.name) && session.namespace!.isOwnDomain(mailbox.name))
+}
+
 /** A mailbox that this user's rights say something of. */
 function reachable(session: Session, header: MailboxHeader): Found | undefined {
-  if (!isShown(header)) return undefined
-  // what delayed deletion keeps is the administrators' to see
-  if (!session.isAdmin && (isDeleted(header.name) || !session.namespace!.isOwnDomain(header.name))) return undefined
-  return { header, rights: rightsIn(session, header) }
+  return isOfUsers(session, header) ? { header, rights: rightsIn(session, header) } : undefined
 }
 
 /** Whether a mailbox is one of those that hold mail for people to see. */
-function isShown({ mbtype }: MailboxHeader): boolean {
+function isShown({ mbtype }: Pick<MailboxHeader, 'mbtype'>): boolean {
   return mbtype === ''
 }
 

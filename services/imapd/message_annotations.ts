@@ -16,8 +16,8 @@ import type { Session } from './session.js'
 
 const LONGEST_QUOTED = 1024
 
-/** As a string: quoted, or a literal; text, as it will be sent in UTF-8. */
-function stringOf(value: Buffer | undefined): string {
+/** A value as a string: quoted, or a literal; text, as it will be sent in UTF-8. */
+export function annotationString(value: Buffer | undefined): string {
   if (value === undefined) return 'NIL'
   const text = value.toString('utf8')
   if (text.length < LONGEST_QUOTED && !/[\0\r\n"%\\\u0080-\uffff]/.test(text)) return `"${text}"`
@@ -72,7 +72,9 @@ function attributesOf(
     return attributes
       .filter((attribute) => attribute.endsWith(`.${kind}`))
       .map((attribute) =>
-        attribute.startsWith('value') ? `${attribute} ${stringOf(value)}` : `${attribute} "${value?.length ?? 0}"`,
+        attribute.startsWith('value')
+          ? `${attribute} ${annotationString(value)}`
+          : `${attribute} "${value?.length ?? 0}"`,
       )
   })
 }

@@ -29,6 +29,7 @@ import { move, xmove } from './commands/move.js'
 import { myrights } from './commands/myrights.js'
 import { namespace } from './commands/namespace.js'
 import { noop } from './commands/noop.js'
+import { notify } from './commands/notify.js'
 import { rename } from './commands/rename.js'
 import { replace } from './commands/replace.js'
 import { scan } from './commands/scan.js'
@@ -81,6 +82,7 @@ const COMMANDS = new Map<string, Command>(
     myrights,
     namespace,
     noop,
+    notify,
     rename,
     replace,
     scan,

@@ -21,6 +21,7 @@ import { contains, difference, rangesOf, type UidRanges, union } from '../../lib
 import { Flag, type MailboxHeader, type MailboxIndex, type MailStore } from '../../lib/store/store.js'
 import type { Features } from './features.js'
 import { flagList, keywordList } from './flag_text.js'
+import { AnnotationMemory } from './notify/annotation_memory.js'
 import { claim, claimedUid } from './recent.js'
 import type { Reply } from './reply.js'
 import { changedRows, expungedBetween, lowerBound } from './views.js'
@@ -43,6 +44,14 @@ export class Selected {
   #saved: readonly Range[] = []
   /** Settles when other sessions can no longer take messages for \Recent that are so here. */
   recentNoted: Promise<void> = Promise.resolve()
+  /** The snapshot up to which changes of flags were told, when that is not the one above (NOTIFY). */
+  #flagsTold: MailboxIndex | undefined
+  /** Lowest UID that was told to be new since the last `takeNew`. */
+  #firstNew: number | undefined
+  /** UIDs of new messages that the client has put here itself */
+  readonly #addedByClient = new Set<number>()
+  /** Annotations that the client knows, if it wants to hear of changes. */
+  annotations: AnnotationMemory | undefined
   /** HIGHESTMODSEQ when the client last knew of all that was expunged. */
   #expungesTold: number
   /** The mailbox no longer exists, for this user at least. */
@@ -78,6 +87,7 @@ export class Selected {
 
   /** Up to which mod-sequence the client knows everything: not beyond an expunge that it was not told of (RFC 7162 §3.2.7). */
   get highestModseq(): number {
+    if (this.#flagsTold !== undefined) return Math.min(this.#flagsTold.header.highestModseq, this.#expungesTold)
     return expungedBetween(this.view, this.index.visibleUids).gone.length > 0
       ? this.#expungesTold
       : this.header.highestModseq
@@ -161,8 +171,12 @@ export class Selected {
    * @param expunges whether it may be told of expunged messages now
    * @param silent UIDs of whose flags nothing is to be said
    * @param withUid whether FETCH answers carry the UID
+   * @param own the client has expunged something itself, and is told so whatever NOTIFY asked for
    */
-  sync(reply: Reply, options: { expunges: boolean; withUid?: boolean; silent?: ReadonlySet<number> }): void {
+  sync(
+    reply: Reply,
+    options: { expunges: boolean; withUid?: boolean; silent?: ReadonlySet<number>; own?: boolean },
+  ): void {
     if (this.gone) return
     const index = this.store.index(this.id)
     if (!index || this.#isAnother(index.header)) {
@@ -172,13 +186,21 @@ export class Selected {
     const before = this.index
     if (index.header.acl !== before.header.acl) this.rights = rightsOf(index.header, this.userid, this.isAdmin)
     const seenElsewhere = this.#seenElsewhere(index.header)
-    if (index === before && seenElsewhere.length === 0 && (this.view === index.visibleUids || !options.expunges)) return
+    const { messages, flags, annotations } = this.features.events
+    const flagsTold = this.#flagsTold ?? before
+    if (index === flagsTold && seenElsewhere.length === 0 && (this.view === index.visibleUids || !options.expunges))
+      return
     this.index = index
-    this.#tellKeywords(reply)
-    if (options.expunges) this.#tellExpunged(reply)
-    const known = this.#tellNew(reply)
+    if (flags) this.#tellKeywords(reply)
+    if (options.expunges && (messages || options.own)) this.#tellExpunged(reply)
+    const known = messages ? this.#tellNew(reply) : this.view.length
     const told = new Set(this.toldFlags)
-    if (index !== before) this.#tellFlags(reply, before, known, options)
+    if (!flags && !annotations) {
+      this.#flagsTold = flagsTold
+      return
+    }
+    this.#flagsTold = undefined
+    if (index !== flagsTold) this.#tellFlags(reply, flagsTold, known, options)
     for (const [first, last] of seenElsewhere) {
       const end = Math.min(lowerBound(this.view, last + 1), known)
       for (let at = lowerBound(this.view, first); at < end; at += 1) {
@@ -264,9 +286,36 @@ export class Selected {
       this.view = grown
     }
     this.#noteRecent()
+    this.#firstNew ??= this.view[known]
     reply.untagged(`${this.view.length} EXISTS`)
     if (!this.features.imap4rev2) reply.untagged(`${this.recentCount} RECENT`)
     return known
+  }
+
+  /** Has changes of annotations told from now on. @returns false when there are too many of them */
+  watchAnnotations(): boolean {
+    this.annotations = AnnotationMemory.of(this.store, this.id, this.userid)
+    return this.annotations !== undefined
+  }
+
+  /** Positions (sequence number less one) of the messages that were told to be new since the last time, but for the client's own. */
+  takeNew(): { first: number; end: number }[] {
+    const ranges: { first: number; end: number }[] = []
+    if (this.#firstNew === undefined) return ranges
+    for (let at = lowerBound(this.view, this.#firstNew); at < this.view.length; at += 1) {
+      if (this.#addedByClient.has(this.view[at]!)) continue
+      const last = ranges.at(-1)
+      if (last?.end === at) last.end = at + 1
+      else ranges.push({ first: at, end: at + 1 })
+    }
+    this.#firstNew = undefined
+    this.#addedByClient.clear()
+    return ranges
+  }
+
+  /** The client knows of some new messages already. */
+  addedByClient(uids: readonly number[]): void {
+    if (this.features.events.attributes) for (const uid of uids) this.#addedByClient.add(uid)
   }
 
   #tellFlags(
@@ -278,29 +327,33 @@ export class Selected {
     const since = before.header.highestModseq
     const { index } = this
     if (index.header.highestModseq === since) return
+    const annotations = index.header.annotated > 0 || this.annotations?.some ? this.annotations : undefined
     for (const row of changedRows(before, index)) {
       const uid = index.uid(row)
+      const annotation = annotations?.changed(uid)
       if (silent?.has(uid)) continue
       const sequence = this.sequenceOf(uid)
       if (sequence === 0 || sequence > known) continue
-      this.tellMessageFlags(reply, row, sequence, withUid)
+      if (this.features.events.flags || annotation !== undefined)
+        this.tellMessageFlags(reply, row, sequence, withUid, annotation)
     }
   }
 
   /** UIDs of whose flags the client has been told since the running command began */
   readonly toldFlags = new Set<number>()
 
-  tellMessageFlags(reply: Reply, row: number, sequence: number, withUid: boolean): void {
+  /** @param annotation `ANNOTATION (…)` to be told as well */
+  tellMessageFlags(reply: Reply, row: number, sequence: number, withUid: boolean, annotation?: string): void {
     this.toldFlags.add(this.index.uid(row))
-    const { condstore, qresync, imap4rev2, uidOnly } = this.features
+    const { condstore, qresync, imap4rev2, uidOnly, events } = this.features
+    const modseq = condstore ? ` MODSEQ (${this.index.modseq(row)})` : ''
+    const more = annotation === undefined ? modseq : `${modseq} ${annotation}`
     if (uidOnly) {
-      const modseq = condstore ? ` MODSEQ (${this.index.modseq(row)})` : ''
-      reply.untagged(`${this.index.uid(row)} UIDFETCH (FLAGS ${this.flagText(row)}${modseq})`)
+      reply.untagged(`${this.index.uid(row)} UIDFETCH (FLAGS ${this.flagText(row)}${more})`)
       return
     }
-    const uid = withUid || qresync || imap4rev2 ? ` UID ${this.index.uid(row)}` : ''
-    const modseq = condstore ? ` MODSEQ (${this.index.modseq(row)})` : ''
-    reply.untagged(`${sequence} FETCH (FLAGS ${this.flagText(row)}${uid}${modseq})`)
+    const uid = withUid || qresync || imap4rev2 || events.live ? ` UID ${this.index.uid(row)}` : ''
+    reply.untagged(`${sequence} FETCH (FLAGS ${this.flagText(row)}${uid}${more})`)
   }
 
   /** New messages beyond what sessions have seen are \Recent here, and no longer elsewhere unless we only examine. */

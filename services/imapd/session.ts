@@ -10,13 +10,16 @@ import { type Connection, ConnectionClosedError, LineTooLongError, TimeoutError 
 import { readNotice } from '../../lib/process/notices.js'
 import type { ServiceSession } from '../../lib/process/service.js'
 import { isAdmin } from '../../lib/sasl/identity.js'
+import { MessageFileError } from '../../lib/store/store.js'
 import type { Command, State } from './command.js'
 import { ANSWERED, type CommandContext, SELECTED } from './command.js'
 import { HopelessError, RefusedCommand, readCommand } from './command_reader.js'
+import { tellMessages } from './commands/fetch.js'
 import { isSyncCommand } from './commands/sync.js'
 import { answerFor } from './errors.js'
-import { Features } from './features.js'
+import { Features, NOTHING, type SelectedEvents } from './features.js'
 import type { Imapd } from './imapd.js'
+import type { Notifier } from './notify/notifier.js'
 import { type Pace, pauseIfLong } from './pace.js'
 import { findCommand } from './registry.js'
 import { Reply } from './reply.js'
@@ -31,12 +34,21 @@ export class Session {
   user: string | undefined
   namespace: Namespace | undefined
   isAdmin = false
-  selected: Selected | undefined
   features = new Features()
+  /** What NOTIFY has the client told of other mailboxes. */
+  notifier: Notifier | undefined
   compressed = false
   /** LOGOUT was given, or the conversation cannot go on. */
   finished = false
   #idle = true
+  #selected: Selected | undefined
+  #unwatchSelected: (() => void) | undefined
+  /** The client may be told something now: no command is running, or IDLE is. */
+  #open: 'between commands' | 'idling' | undefined
+  /** Something has happened that was not told. */
+  #woken = false
+  /** Settles when what is being told without having been asked for is told. */
+  #telling: Promise<void> | undefined
   readonly #ends: (() => void)[] = []
   #badCommands = 0
 
@@ -91,6 +103,8 @@ export class Session {
       if (!(error instanceof ConnectionClosedError || error instanceof TimeoutError)) throw error
     } finally {
       service.stopping.removeEventListener('abort', stop)
+      this.notifier?.stop()
+      this.notifier = undefined
       this.deselect()
       connection.close()
       for (const end of this.#ends) end()
@@ -127,21 +141,141 @@ export class Session {
     this.user = undefined
     this.isAdmin = false
     this.namespace = undefined
+    this.notifier?.stop()
+    this.notifier = undefined
     this.features = new Features()
     this.connection.tap = undefined
     for (const end of this.#ends.splice(0)) end()
     this.service.setUser('')
   }
 
+  get selected(): Selected | undefined {
+    return this.#selected
+  }
+
+  /** A mailbox is selected now. */
+  select(selected: Selected): void {
+    this.#selected = selected
+    this.service.setMailbox(selected.header.name)
+    this.watchSelected()
+  }
+
   /** Leaves the selected mailbox, if any. */
   deselect(): void {
-    if (this.selected !== undefined) this.service.setMailbox('')
-    this.selected = undefined
+    const selected = this.#selected
+    if (selected === undefined) return
+    this.service.setMailbox('')
+    this.#unwatchSelected?.()
+    this.#unwatchSelected = undefined
+    this.#selected = undefined
+    this.notifier?.left(selected.header, selected.exists)
+  }
+
+  /** Has changes of the selected mailbox told as they happen, if NOTIFY asks for that. */
+  watchSelected(): void {
+    this.#unwatchSelected?.()
+    this.#unwatchSelected = undefined
+    const selected = this.#selected
+    const { events } = this.features
+    if (!selected || !events.live || !(events.messages || events.flags || events.annotations)) return
+    if (events.annotations && !selected.annotations && !selected.watchAnnotations()) {
+      this.overflow()
+      return
+    }
+    this.#unwatchSelected = this.imapd.store.watch(selected.id, () => this.wake())
+  }
+
+  /** Too much has happened, or would have to be watched: the client is told nothing more (RFC 5465 §5.8). */
+  overflow(): void {
+    this.notify(undefined, NOTHING)
+    this.reply.untagged('OK [NOTIFICATIONOVERFLOW] Too much to notify of; use NOTIFY again')
+  }
+
+  /** What is to be told from now on. */
+  notify(notifier: Notifier | undefined, events: SelectedEvents): void {
+    this.notifier?.stop()
+    this.notifier = notifier
+    this.features.events = events
+    if (!events.annotations && this.#selected) this.#selected.annotations = undefined
+    this.watchSelected()
+  }
+
+  /** The client has put messages into a mailbox itself: NOTIFY tells nothing of that (RFC 5465 §5). */
+  added(id: number, uids: readonly number[]): void {
+    this.notifier?.added(id, uids.length)
+    if (this.#selected?.id === id) this.#selected.addedByClient(uids)
+  }
+
+  /** Something has happened that the client may want to know; it is told now, or when the running command is done. */
+  wake(): void {
+    this.#woken = true
+    if (this.#open === undefined || this.#telling !== undefined || this.finished) return
+    this.#telling = this.#tellUnasked()
+  }
+
+  /** Tells what happens while a client idles, until something else is done. */
+  async whileIdling<T>(work: () => Promise<T>): Promise<T> {
+    this.#open = 'idling'
+    try {
+      this.wake()
+      return await work()
+    } finally {
+      this.#open = undefined
+      await this.#telling
+    }
+  }
+
+  async #tellUnasked(): Promise<void> {
+    try {
+      // a client that does not read piles up nothing
+      while (this.#woken && this.#open !== undefined && !this.finished) {
+        if (this.connection.congested) await this.connection.flush()
+        if (this.#open === undefined) return
+        this.#woken = false
+        this.imapd.store.refresh()
+        const { selected } = this
+        const { events } = this.features
+        if (selected && (this.#open === 'idling' || events.live)) {
+          selected.sync(this.reply, { expunges: this.#open === 'idling' || !events.delayed })
+          if (selected.gone) this.goodbye('Selected mailbox is gone')
+        }
+        if (!this.finished) await this.#tellMore()
+      }
+    } catch (error) {
+      if (error instanceof ConnectionClosedError) return
+      if (error instanceof TimeoutError) {
+        this.goodbye('Idle for too long')
+        return
+      }
+      this.service.log.error(`telling of changes: ${error instanceof Error ? error.stack : String(error)}`)
+    } finally {
+      this.#telling = undefined
+    }
+  }
+
+  /** What is told of new messages, and of other mailboxes, behind the changes of the selected one. */
+  async #tellMore(): Promise<void> {
+    const { selected, features } = this
+    const { attributes } = features.events
+    const fresh = selected?.takeNew()
+    if (selected && attributes && fresh && fresh.length > 0) {
+      try {
+        await tellMessages(this, selected, attributes, fresh)
+      } catch (error) {
+        if (!(error instanceof MessageFileError)) throw error
+        this.service.log.error(`telling of new messages: ${error.message}`)
+      }
+    }
+    if (this.notifier && !(await this.notifier.tell())) this.overflow()
   }
 
   async #next(): Promise<void> {
     let command: Buffer | null
     this.#idle = this.connection.buffered === 0
+    if (this.features.events.live && this.#idle) {
+      this.#open = 'between commands'
+      if (this.#woken) this.wake()
+    }
     try {
       command = await readCommand(this.connection, this.reply, {
         literal: this.imapd.maxLiteral,
@@ -153,6 +287,8 @@ export class Session {
       return
     } finally {
       this.#idle = false
+      this.#open = undefined
+      if (this.#telling !== undefined) await this.#telling
     }
     if (command === null) {
       this.finished = true
@@ -221,7 +357,7 @@ export class Session {
       const parsed = command.parse(args, context.uid)
       this.#freshen(command, context)
       const text = (await command.run(context, parsed)) ?? 'Completed'
-      this.#sync(command, context)
+      await this.#sync(command, context)
       if (text !== ANSWERED) reply.tagged(context.tag, 'OK', text)
     } catch (error) {
       if (error instanceof ConnectionClosedError || error instanceof TimeoutError) throw error
@@ -233,7 +369,7 @@ export class Session {
       if (!answer) {
         this.service.log.error(`${command.name}: ${error instanceof Error ? error.stack : String(error)}`)
       }
-      this.#sync(command, context)
+      await this.#sync(command, context)
       if (answer?.status === 'BAD') this.#bad(context.tag, answer.text)
       else reply.tagged(context.tag, 'NO', answer?.text ?? '[SERVERBUG] Internal error; the log has more')
     }
@@ -249,11 +385,14 @@ export class Session {
       this.selected?.sync(this.reply, { expunges: false, withUid: uid })
   }
 
-  #sync(command: Command, { uid }: CommandContext): void {
+  async #sync(command: Command, { uid }: CommandContext): Promise<void> {
     const { selected } = this
-    if (!selected) return
-    selected.sync(this.reply, { expunges: command.tellsExpunged === true || uid, withUid: uid })
-    if (selected.gone) this.goodbye('Selected mailbox is gone')
+    if (selected) {
+      const expunges = command.tellsExpunged === true || uid
+      selected.sync(this.reply, { expunges, withUid: uid, own: command.expunges === true })
+      if (selected.gone) this.goodbye('Selected mailbox is gone')
+    }
+    if (this.features.events.live && !this.finished) await this.#tellMore()
   }
 
   /** Tags a refusal; a peer that only produces refusals is no IMAP client. */

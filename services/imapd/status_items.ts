@@ -76,6 +76,16 @@ export function tellStatus(
   if (session.features.imap4rev2 && items.has('RECENT'))
     throw new Bad('Invalid Status attributes recent: IMAP4rev2 has none')
   if (items.has('HIGHESTMODSEQ')) enableCondstore(session, 'STATUS')
+  writeStatus(session, header, items, name)
+}
+
+/** STATUS as asked for by no command. */
+export function writeStatus(
+  session: Session,
+  header: MailboxHeader,
+  items: ReadonlySet<string>,
+  name = session.namespace!.toExternal(header.name),
+): void {
   const answers = Object.entries(ITEMS)
     .filter(([item]) => items.has(item))
     .map(([item, count]) => `${item} ${count(session.imapd.store, header, session.user!)}`)

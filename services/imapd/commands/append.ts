@@ -36,6 +36,7 @@ export const append = define<Arguments>({
     })
     try {
       const { uidvalidity, uids } = await appendMessages(store, found.header, messages, { userid: session.user! })
+      session.added(found.header.id, uids)
       return `[APPENDUID ${uidvalidity} ${formatNumbers(uids)}] Completed`
     } finally {
       for (const { staged } of messages) store.unstage(staged)

@@ -15,6 +15,7 @@ import {
 import { define, LOGGED_IN } from '../command.js'
 import { DENIED, No } from '../errors.js'
 import { lookUp, mayCreate } from '../mailboxes.js'
+import { changeKey } from '../notify/notifier.js'
 import type { Session } from '../session.js'
 
 interface CreateArguments {
@@ -76,6 +77,10 @@ export const create = define<CreateArguments>({
     if (!mayCreate(session, name) || (partition !== undefined && !session.isAdmin)) throw new No(`[NOPERM] ${DENIED}`)
     checkParent(store, name, session.user!)
     const annotations = annotationsOf(session, name, uses)
+    session.notifier?.causes(
+      changeKey('mailbox', name),
+      ...annotations.map(({ entry }) => changeKey('metadata', `${name} /private${entry}`)),
+    )
     const { uniqueid } = await createMailbox(store, name, { partition, annotations })
     return `[MAILBOXID (${uniqueid})] Completed`
   },

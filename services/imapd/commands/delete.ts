@@ -5,6 +5,7 @@ import { checkUnprotected } from '../../../lib/mailbox/special_use.js'
 import { define, LOGGED_IN } from '../command.js'
 import { No } from '../errors.js'
 import { mustFind } from '../mailboxes.js'
+import { changeKey } from '../notify/notifier.js'
 
 export const deleteCommand = define<string>({
   name: 'DELETE',
@@ -20,6 +21,7 @@ export const deleteCommand = define<string>({
     const { header } = mustFind(session, external, 'x')
     if (isInbox(header.name) && !session.isAdmin) throw new No('[CANNOT] Operation is not supported on mailbox')
     if (!session.isAdmin) checkUnprotected(session.imapd.store, header, session.user!)
+    session.notifier?.causes(changeKey('mailbox', header.name))
     await deleteMailbox(session.imapd.store, header.name)
     if (session.selected?.id === header.id) session.deselect()
     return undefined

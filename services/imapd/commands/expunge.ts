@@ -7,7 +7,9 @@ import type { Selected } from '../selected.js'
 import type { Session } from '../session.js'
 
 /** The new HIGHESTMODSEQ, if there is one (RFC 7162 §3.2.10). */
-function modseqCode({ imapd }: Session, selected: Selected, before: number): string | undefined {
+function modseqCode({ imapd, features }: Session, selected: Selected, before: number): string | undefined {
+  // not beyond changes of flags that NOTIFY keeps from the client
+  if (!features.events.flags) return undefined
   const now = imapd.store.mailboxById(selected.id)?.highestModseq ?? 0
   return now > before ? `[HIGHESTMODSEQ ${now}] Completed` : undefined
 }
@@ -17,6 +19,7 @@ export const expunge = define<SequenceSet | undefined>({
   states: SELECTED,
   hasUidForm: true,
   tellsExpunged: true,
+  expunges: true,
   parse(args, uid) {
     let only: SequenceSet | undefined
     if (uid) {

@@ -15,6 +15,7 @@ import { type PreparedRequest, writeMessage } from '../fetch/write_message.js'
 import { annotationItem } from '../message_annotations.js'
 import { type Pace, pauseIfLong } from '../pace.js'
 import type { Selected } from '../selected.js'
+import type { Session } from '../session.js'
 
 /** Summaries read from the index at once. */
 const BATCH = 64
@@ -151,6 +152,22 @@ async function fetchRange(
     }
   }
   return missing
+}
+
+/** Tells items of messages without being asked (NOTIFY); none becomes \Seen by it. @throws {MessageFileError} after the others were told */
+export async function tellMessages(
+  session: Session,
+  selected: Selected,
+  request: FetchRequest,
+  ranges: readonly { first: number; end: number }[],
+): Promise<void> {
+  const context: CommandContext = { session, uid: true, tag: '' }
+  const prepared = prepare(context, request)
+  const pace: Pace = { since: performance.now() }
+  let missing: MessageFileError | undefined
+  for (const range of ranges)
+    missing = (await fetchRange(context, selected, prepared, range, new Set(), pace)) ?? missing
+  if (missing) throw missing
 }
 
 export const fetch = define<{ set: SequenceSet; request: FetchRequest }>({

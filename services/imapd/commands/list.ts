@@ -170,8 +170,7 @@ function childrenOf(session: Session, selecting: boolean) {
   return (name: ListedName, next: ListedName | undefined): boolean => {
     // by internal names: a domain that is shown stands behind what is below
     if (!selecting && name.internal !== inbox) return next !== undefined && isWithin(next.internal, name.internal)
-    const below = name.internal === inbox ? session.namespace!.belowInbox : name.internal
-    return hasVisibleChild(session, below)
+    return hasVisibleChild(session, name.internal)
   }
 }
 

@@ -10,6 +10,7 @@ export const move = define<{ set: SequenceSet; mailbox: string }>({
   hasUidForm: true,
   countsMessages: true,
   tellsExpunged: true,
+  expunges: true,
   parse: parseCopy,
   async run(context, { set, mailbox }) {
     const { session, uid } = context

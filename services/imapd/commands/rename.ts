@@ -11,6 +11,7 @@ import type { MailboxHeader } from '../../../lib/store/store.js'
 import { define, LOGGED_IN } from '../command.js'
 import { DENIED, No } from '../errors.js'
 import { lookUp, mayCreate, mustFind } from '../mailboxes.js'
+import { changeKey } from '../notify/notifier.js'
 import type { Session } from '../session.js'
 
 export const rename = define<{ from: string; to: string; partition: string | undefined }>({
@@ -47,6 +48,7 @@ export const rename = define<{ from: string; to: string; partition: string | und
       const renamed = isUser
         ? await renameUser(store, ownerOf(header.name)!, ownerOf(target)!)
         : await renameMailbox(store, header.name, target)
+      session.notifier?.causes(...renamed.map(([, after]) => changeKey('mailbox', after)))
       for (const [before, after] of renamed)
         session.reply.untagged(
           `OK rename ${astring(namespace.toExternal(before))} ${astring(namespace.toExternal(after))}`,
@@ -74,6 +76,7 @@ async function moveTree(session: Session, { name }: MailboxHeader, target: strin
 
 async function emptyInto(session: Session, inbox: MailboxHeader, target: string): Promise<void> {
   const { store } = session.imapd
+  session.notifier?.causes(changeKey('mailbox', target))
   const created = await createMailbox(store, target)
   const index = store.index(inbox.id)
   if (!index) return

@@ -30,6 +30,7 @@ export const replace = define<Arguments>({
   hasUidForm: true,
   countsMessages: true,
   tellsExpunged: true,
+  expunges: true,
   parse(args) {
     try {
       args.space()

@@ -1,14 +1,13 @@
 /** SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2), with CONDSTORE and QRESYNC (RFC 7162). */
 import type { ArgumentReader } from '../../../lib/imap/argument_reader.js'
 import { resolve, type SequenceSet } from '../../../lib/imap/sequence_set.js'
-import { astring } from '../../../lib/imap/wire_text.js'
 import type { MailboxIndex } from '../../../lib/store/store.js'
 import { type Command, define, LOGGED_IN } from '../command.js'
 import { Bad, NO_MAILBOX, No } from '../errors.js'
 import { enableCondstore } from '../features.js'
 import { tellChanged, tellVanished } from '../fetch/changed_since.js'
-import { hasVisibleChild, useAttributes } from '../listing.js'
-import { type Found, mustFind } from '../mailboxes.js'
+import { tellName } from '../listing.js'
+import { mustFind } from '../mailboxes.js'
 import { warnAboutQuota } from '../quota_warning.js'
 import { Selected } from '../selected.js'
 import type { Session } from '../session.js'
@@ -101,19 +100,6 @@ function* numbersOf(set: SequenceSet): Generator<number, undefined> {
   for (const { first, last } of resolve(set, 1)) for (let number = first; number <= last; number += 1) yield number
 }
 
-/** The mailbox as LIST tells it (RFC 9051 §6.3.2). */
-function tellListed(session: Session, found: Found): void {
-  const namespace = session.namespace!
-  const { name } = found.header
-  const external = namespace.toExternal(name)
-  const listed = { external, internal: name, found, subscribed: false }
-  const attributes = [
-    hasVisibleChild(session, name) ? '\\HasChildren' : '\\HasNoChildren',
-    ...useAttributes(session, listed),
-  ]
-  session.reply.untagged(`LIST (${attributes.join(' ')}) "${namespace.separator}" ${astring(external)}`)
-}
-
 async function open(
   session: Session,
   { mailbox: name, condstore, resync }: Arguments,
@@ -134,8 +120,7 @@ async function open(
   const selected = new Selected(imapd.store, index, session.user!, session.isAdmin, readOnly, session.features)
   await selected.recentNoted
   if (condstore) enableCondstore(session, 'SELECT')
-  session.selected = selected
-  session.service.setMailbox(header.name)
+  session.select(selected)
   reply.untagged(`${selected.exists} EXISTS`)
   if (!features.imap4rev2) reply.untagged(`${selected.recentCount} RECENT`)
   selected.tellFlagNames(reply)
@@ -148,7 +133,7 @@ async function open(
   reply.untagged('OK [URLMECH INTERNAL] Ok')
   reply.untagged(`OK [ANNOTATIONS ${LONGEST_ANNOTATION}] Ok`)
   warnAboutQuota(session, header.name)
-  if (features.imap4rev2) tellListed(session, { header: index.header, rights })
+  if (features.imap4rev2) tellName(session, header.name) // RFC 9051 §6.3.2
   if (resync?.uidvalidity === index.header.uidvalidity) {
     const known = resync.known && resolve(resync.known, 1)
     tellVanished(session, selected, resync.modseq, known, resync.match && firstUnmatched(selected, resync.match))

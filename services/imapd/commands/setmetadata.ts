@@ -7,6 +7,7 @@ import { writeNotice } from '../../../lib/process/notices.js'
 import { define, LOGGED_IN } from '../command.js'
 import { DENIED, No } from '../errors.js'
 import { type Found, mustFind } from '../mailboxes.js'
+import { changeKey } from '../notify/notifier.js'
 import type { Session } from '../session.js'
 import { parseEntry } from './getmetadata.js'
 
@@ -62,18 +63,26 @@ export const setmetadata = define<{ mailbox: string; pairs: readonly MetadataPai
 /** Sets values of a mailbox, or of the server for ''. @throws {No} and what changesOf throws */
 export async function storeMetadata(session: Session, mailbox: string, pairs: readonly MetadataPair[]): Promise<void> {
   const { store, config } = session.imapd
+  const causes = (name: string): void =>
+    session.notifier?.causes(...pairs.map(([entry]) => changeKey('metadata', `${name} ${entry}`)))
   if (mailbox !== '') {
     const found = mustFind(session, mailbox, '')
+    causes(found.header.name)
     await setMailboxAnnotations(store, found.header, changesOf(session, pairs, found))
     return
   }
+  causes('')
   const changes = changesOf(session, pairs, undefined)
   const notices = changes.filter(({ entry }) => noticeOf(entry) !== undefined)
   await setServerAnnotations(
     store,
     changes.filter((change) => !notices.includes(change)),
   )
+  if (notices.length === 0) return
   for (const { entry, value } of notices) writeNotice(config, noticeOf(entry)!, value?.toString('latin1'))
+  await store.write((txn) => {
+    for (const { entry, userid } of notices) txn.note({ kind: 'annotation', id: 0, entry, userid })
+  })
 }
 
 function noticeOf(entry: string): 'motd' | 'shutdown' | undefined {

@@ -2,6 +2,7 @@
 import { setSubscribed } from '../../../lib/mailbox/subscriptions.js'
 import { type Command, define, LOGGED_IN } from '../command.js'
 import { mustFind } from '../mailboxes.js'
+import { changeKey } from '../notify/notifier.js'
 
 function command(name: string, subscribed: boolean): Command {
   return define<string>({
@@ -17,6 +18,7 @@ function command(name: string, subscribed: boolean): Command {
     async run({ session }, external) {
       if (subscribed) mustFind(session, external, 'l')
       const internal = session.namespace!.toInternal(external)
+      session.notifier?.causes(changeKey('subscription', internal))
       await setSubscribed(session.imapd.store, session.user!, internal, subscribed)
       return undefined
     },
