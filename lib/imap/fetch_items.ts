@@ -1,7 +1,7 @@
 /** The items of FETCH (RFC 3501 §6.4.5) from their text. Pure. */
 import { type AnnotationRequest, parseAnnotationRequest } from './annotation_arguments.js'
 import type { ArgumentReader } from './argument_reader.js'
-import { type PartialRange, parsePartialRange } from './search_return.js'
+import { type PartialRange, parsePartialRange } from './partial_range.js'
 import { astring } from './wire_text.js'
 
 /** Which bytes of a part: all, its MIME header, or of the message in it the header, the text, some fields. */

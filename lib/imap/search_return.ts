@@ -1,22 +1,28 @@
-/** `RETURN (…)` of SEARCH and SORT (RFC 4731, 5182, 6203, 9394) from its text. Pure. */
+/** `RETURN (…)` of SEARCH and SORT (RFC 4731, 5182, 5267, 6203, 9394) from its text. Pure. */
 import type { ArgumentReader } from './argument_reader.js'
-
-/** Results number `first` to `last`, counted from the front if positive, from the end if negative; in the order of the results. */
-export interface PartialRange {
-  readonly first: number
-  readonly last: number
-  /** as the client wrote it */
-  readonly text: string
-}
+import { type FetchRequest, parseFetchAttributes } from './fetch_items.js'
+import { type PartialRange, parsePartialRange } from './partial_range.js'
 
 export interface ReturnOptions {
   readonly names: ReadonlySet<ReturnName>
   readonly partial: PartialRange | undefined
+  /** what UPDATE has told of new messages (RFC 5465 §7) */
+  readonly update: FetchRequest | undefined
 }
 
-export type ReturnName = 'MIN' | 'MAX' | 'ALL' | 'COUNT' | 'SAVE' | 'RELEVANCY' | 'PARTIAL'
+export type ReturnName = 'MIN' | 'MAX' | 'ALL' | 'COUNT' | 'SAVE' | 'RELEVANCY' | 'PARTIAL' | 'CONTEXT' | 'UPDATE'
 
-const NAMES: ReadonlySet<string> = new Set<ReturnName>(['MIN', 'MAX', 'ALL', 'COUNT', 'SAVE', 'RELEVANCY', 'PARTIAL'])
+const NAMES: ReadonlySet<string> = new Set<ReturnName>([
+  'MIN',
+  'MAX',
+  'ALL',
+  'COUNT',
+  'SAVE',
+  'RELEVANCY',
+  'PARTIAL',
+  'CONTEXT',
+  'UPDATE',
+])
 
 /**
  * @returns undefined when the arguments do not begin with RETURN; an empty list means ALL. The space behind is taken.
@@ -29,10 +35,15 @@ export function parseReturn(args: ArgumentReader): ReturnOptions | undefined {
   if (args.peek() !== '(') args.fail(`Missing return options in ${args.command}`)
   const names = new Set<ReturnName>()
   let partial: PartialRange | undefined
+  let update: FetchRequest | undefined
   args.list(() => {
     const name = args.keyword()
     if (!NAMES.has(name)) args.fail(`Invalid ${args.command} return option ${name.toLowerCase().slice(0, 40)}`)
     names.add(name as ReturnName)
+    if (name === 'UPDATE' && args.bytes.toString('latin1', args.offset, args.offset + 2) === ' (') {
+      args.space()
+      update = parseFetchAttributes(args)
+    }
     if (name !== 'PARTIAL') return
     args.space()
     partial = parsePartialRange(args)
@@ -41,30 +52,5 @@ export function parseReturn(args: ArgumentReader): ReturnOptions | undefined {
   if (names.has('ALL') && names.has('PARTIAL'))
     args.fail(`Invalid ${args.command} return option`, 'ALL excludes PARTIAL')
   args.space()
-  return { names, partial }
-}
-
-/** `1:500` or `-1:-100`. @throws {ImapSyntaxError} */
-export function parsePartialRange(args: ArgumentReader): PartialRange {
-  const problem = 'Invalid partial range'
-  const end = (): number => {
-    const sign = args.tryChar('-') ? -1 : 1
-    const value = args.number(problem)
-    if (value === 0) args.fail(problem, 'it counts from 1, or from -1 at the end')
-    return sign * value
-  }
-  const first = end()
-  if (!args.tryChar(':')) args.fail(problem)
-  const last = end()
-  if (first > 0 !== last > 0) args.fail(problem, 'both ends count from the same side')
-  return { first, last, text: `${first}:${last}` }
-}
-
-/** The part of ordered results that a range names, as a half-open range of indexes; empty where it lies beyond them. */
-export function partialBounds({ first, last }: PartialRange, count: number): { from: number; to: number } {
-  const near = Math.min(Math.abs(first), Math.abs(last))
-  const far = Math.max(Math.abs(first), Math.abs(last))
-  const from = first > 0 ? near - 1 : Math.max(count - far, 0)
-  const to = first > 0 ? Math.min(far, count) : count - near + 1
-  return from < to ? { from, to } : { from: 0, to: 0 }
+  return { names, partial, update }
 }

@@ -24,6 +24,8 @@ const ALWAYS = [
   'BINARY',
   'CATENATE',
   'CONDSTORE',
+  'CONTEXT=SEARCH',
+  'CONTEXT=SORT',
   'ESEARCH',
   'ESORT',
   'IDLE',

@@ -4,6 +4,7 @@ import type { Command } from './command.js'
 import { getannotation, setannotation } from './commands/annotatemore.js'
 import { append } from './commands/append.js'
 import { authenticate } from './commands/authenticate.js'
+import { cancelupdate } from './commands/cancelupdate.js'
 import { capability } from './commands/capability.js'
 import { check } from './commands/check.js'
 import { close } from './commands/close.js'
@@ -53,6 +54,7 @@ const COMMANDS = new Map<string, Command>(
   [
     append,
     authenticate,
+    cancelupdate,
     capability,
     check,
     close,

@@ -24,6 +24,7 @@ import { flagList, keywordList } from './flag_text.js'
 import { AnnotationMemory } from './notify/annotation_memory.js'
 import { claim, claimedUid } from './recent.js'
 import type { Reply } from './reply.js'
+import type { SearchContext } from './search/context.js'
 import { changedRows, expungedBetween, lowerBound } from './views.js'
 
 export class Selected {
@@ -50,6 +51,8 @@ export class Selected {
   #firstNew: number | undefined
   /** UIDs of new messages that the client has put here itself */
   readonly #addedByClient = new Set<number>()
+  /** Searches whose results are kept up to date. */
+  readonly contexts: SearchContext[] = []
   /** Annotations that the client knows, if it wants to hear of changes. */
   annotations: AnnotationMemory | undefined
   /** HIGHESTMODSEQ when the client last knew of all that was expunged. */
@@ -192,6 +195,7 @@ export class Selected {
       return
     this.index = index
     if (flags) this.#tellKeywords(reply)
+    for (const context of this.contexts) context.tellExpunged(reply)
     if (options.expunges && (messages || options.own)) this.#tellExpunged(reply)
     const known = messages ? this.#tellNew(reply) : this.view.length
     const told = new Set(this.toldFlags)

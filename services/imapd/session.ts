@@ -266,6 +266,7 @@ export class Session {
         this.service.log.error(`telling of new messages: ${error.message}`)
       }
     }
+    for (const context of selected?.contexts ?? []) await context.update(this)
     if (this.notifier && !(await this.notifier.tell())) this.overflow()
   }
 
@@ -392,7 +393,8 @@ export class Session {
       selected.sync(this.reply, { expunges, withUid: uid, own: command.expunges === true })
       if (selected.gone) this.goodbye('Selected mailbox is gone')
     }
-    if (this.features.events.live && !this.finished) await this.#tellMore()
+    const isMore = this.features.events.live || (selected !== undefined && selected.contexts.length > 0)
+    if (isMore && !this.finished) await this.#tellMore()
   }
 
   /** Tags a refusal; a peer that only produces refusals is no IMAP client. */

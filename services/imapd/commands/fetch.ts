@@ -1,6 +1,6 @@
 /** FETCH and UID FETCH (RFC 3501 §6.4.5). Metadata goes out in batches, messages stream with back-pressure. */
 import { type FetchRequest, type MetadataItem, parseFetchItems } from '../../../lib/imap/fetch_items.js'
-import { type PartialRange, partialBounds } from '../../../lib/imap/search_return.js'
+import { type PartialRange, partialBounds } from '../../../lib/imap/partial_range.js'
 import { SAVED_RESULT, type SequenceSet } from '../../../lib/imap/sequence_set.js'
 import { MessageSource } from '../../../lib/mailbox/message_source.js'
 import { storeFlags } from '../../../lib/mailbox/messages.js'

@@ -1,10 +1,11 @@
-/** SORT and UID SORT (RFC 5256), with RETURN (RFC 5267 §3.2). */
+/** SORT and UID SORT (RFC 5256), with RETURN (RFC 5267). */
 import { parseSearchIn, type SearchProgram } from '../../../lib/imap/search_keys.js'
 import { parseReturn, type ReturnOptions } from '../../../lib/imap/search_return.js'
 import { parseSortCriteria, type SortCriterion } from '../../../lib/imap/sort_criteria.js'
 import { define, SELECTED, selectedOf } from '../command.js'
 import { enableCondstore, mustFit } from '../features.js'
 import { tellExtended, tellNumbers } from '../search/answer.js'
+import { checkTag, keepUpdated } from '../search/contexts.js'
 import { searchMessages } from '../search/run.js'
 import { sortPositions } from '../sort/order.js'
 
@@ -34,6 +35,7 @@ export const sort = define<Arguments>({
     const selected = selectedOf(context)
     const { session } = context
     mustFit(context.session.features, program)
+    checkTag(context, selected, options)
     if (program.usesModseq) enableCondstore(session, 'MODSEQ search')
     const saved = selected.savedResult
     if (options?.names.has('SAVE')) selected.saveResult([])
@@ -42,6 +44,7 @@ export const sort = define<Arguments>({
     const results = { positions, modseq: program.usesModseq }
     if (options) tellExtended(context, selected, results, options)
     else tellNumbers('SORT', context, selected, results)
+    keepUpdated(context, selected, options, { key: program.key, criteria }, positions, saved)
     return `Completed (${positions.length} msgs)`
   },
 })

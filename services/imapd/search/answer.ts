@@ -1,5 +1,6 @@
 /** How the results of SEARCH and SORT are told: a list of numbers, or ESEARCH (RFC 4731, 5267 §3, 9394). */
-import { partialBounds, type ReturnOptions } from '../../../lib/imap/search_return.js'
+import { partialBounds } from '../../../lib/imap/partial_range.js'
+import type { ReturnOptions } from '../../../lib/imap/search_return.js'
 import { formatNumbers } from '../../../lib/imap/sequence_set.js'
 import type { CommandContext } from '../command.js'
 import type { Selected } from '../selected.js'

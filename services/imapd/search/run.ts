@@ -23,6 +23,7 @@ const YES = 2
 
 /**
  * @param saved what `$` stands for
+ * @param among positions to be looked at; all unless told
  * @returns positions (sequence number less one), ascending; a message whose file is missing is no match (logged)
  */
 export async function searchMessages(
@@ -30,11 +31,16 @@ export async function searchMessages(
   selected: Selected,
   key: SearchKey,
   saved = selected.savedResult,
+  among?: readonly number[],
 ): Promise<number[]> {
   const { session } = context
   const program = prepare(selected, key, saved)
   const pace: Pace = { since: performance.now() }
   const verdicts = new Uint8Array(selected.view.length)
+  if (among) {
+    verdicts.fill(NO)
+    for (const position of among) verdicts[position] = 0
+  }
   const undecided = await askRecords(program, verdicts, session, pace)
   if (undecided > 0) {
     const { indexer } = session.imapd
