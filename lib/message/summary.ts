@@ -49,38 +49,61 @@ export function summarize(message: Buffer): Summary {
   }
 }
 
+/** The answers that lie in a summary ready to send. */
+export enum Ready {
+  Envelope = 0,
+  Body = 1,
+  BodyStructure = 2,
+}
+
 /** Reads what summarize wrote; nothing is copied. @throws {RangeError} when the bytes are none of ours */
 export class MessageCache {
-  readonly #bytes: Buffer
+  readonly bytes: Buffer
   readonly #hasHeaders: boolean
+  /** where each piece ends, and in front of them the head */
   readonly #ends: readonly number[]
 
   constructor(cache: Buffer) {
-    const ends = [HEAD]
-    for (let i = 1; i <= 5 && cache.length >= HEAD; i += 1) ends.push(ends[i - 1]! + cache.readUInt32BE(i * 4))
-    if (cache[0] !== VERSION || ends[5] !== cache.length) throw new RangeError('damaged message cache')
-    this.#bytes = cache
+    const { length } = cache
+    if (length < HEAD || cache[0] !== VERSION) throw new RangeError('damaged message cache')
+    const envelope = HEAD + cache.readUInt32BE(4)
+    const body = envelope + cache.readUInt32BE(8)
+    const bodystructure = body + cache.readUInt32BE(12)
+    const headers = bodystructure + cache.readUInt32BE(16)
+    const sections = headers + cache.readUInt32BE(20)
+    if (sections !== length) throw new RangeError('damaged message cache')
+    this.bytes = cache
     this.#hasHeaders = (cache[1]! & HAS_HEADERS) !== 0
-    this.#ends = ends
+    this.#ends = [HEAD, envelope, body, bodystructure, headers, sections]
   }
 
   #piece(index: number): Buffer {
-    return this.#bytes.subarray(this.#ends[index], this.#ends[index + 1])
+    return this.bytes.subarray(this.#ends[index], this.#ends[index + 1])
+  }
+
+  /** Where in `bytes` an answer begins. */
+  startOf(answer: Ready): number {
+    return this.#ends[answer]!
+  }
+
+  /** Where in `bytes` an answer ends. */
+  endOf(answer: Ready): number {
+    return this.#ends[answer + 1]!
   }
 
   /** ENVELOPE, ready to send. */
   get envelope(): Buffer {
-    return this.#piece(0)
+    return this.#piece(Ready.Envelope)
   }
 
   /** BODY, ready to send. */
   get body(): Buffer {
-    return this.#piece(1)
+    return this.#piece(Ready.Body)
   }
 
   /** BODYSTRUCTURE, ready to send. */
   get bodystructure(): Buffer {
-    return this.#piece(2)
+    return this.#piece(Ready.BodyStructure)
   }
 
   /**

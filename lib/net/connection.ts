@@ -167,6 +167,17 @@ export class Connection {
   write(data: Buffer | string): void {
     if (this.#closed) return
     this.#output.add(data)
+    this.#added()
+  }
+
+  /** As `write`, for bytes that will not last: they are copied. */
+  writeCopy(data: Buffer, start: number, end: number): void {
+    if (this.#closed) return
+    this.#output.addCopy(data, start, end)
+    this.#added()
+  }
+
+  #added(): void {
     if (this.#output.length >= SEND_ABOVE) {
       this.#send()
     } else if (!this.#sendScheduled) {

@@ -1,13 +1,24 @@
 /** Reading small files, and pieces of others, with as few calls as it takes. */
 import { close, closeSync, open, openSync, read, readSync } from 'node:fs'
 
-/** Milliseconds that a read may take before the disk counts as slow, and for how long it then does. */
-const SLOW = 3
+/** Milliseconds after which a read is suspected of having waited for the disk, or known to have; and for how long the disk then counts as slow. */
+const SUSPECT = 3
+const SLOW = 25
 const SLOW_FOR = 250
 /** Larger files are read by threads whatever the disk does. */
 const AT_ONCE = 64 * 1024
 
 let slowUntil = 0
+/** how often this process had waited for a disk when last asked */
+let diskReads = process.resourceUsage().fsRead
+
+/** Notes how long a read took: a busy machine makes it long as well, and is no reason to leave reading to threads, which wait for it too. */
+function judge(took: number, now: number): void {
+  if (took <= SUSPECT) return
+  const { fsRead } = process.resourceUsage()
+  if (fsRead !== diskReads || took > SLOW) slowUntil = now + SLOW_FOR
+  diskReads = fsRead
+}
 
 /**
  * The first `size` bytes of a file. What the kernel has in memory is read at once, in a third of the time that it takes to hand it
@@ -20,7 +31,7 @@ export function readKnown(path: string, size: number): Promise<Buffer> {
   try {
     const bytes = readAtOnce(path, size)
     const ended = performance.now()
-    if (ended - begun > SLOW) slowUntil = ended + SLOW_FOR
+    judge(ended - begun, ended)
     return Promise.resolve(bytes)
   } catch (error) {
     return Promise.reject(error)
@@ -36,7 +47,7 @@ export async function readPiece(fd: number, into: Buffer, position: number): Pro
     if (begun >= slowUntil) {
       length = readSync(fd, into, filled, rest, position + filled)
       const ended = performance.now()
-      if (ended - begun > SLOW) slowUntil = ended + SLOW_FOR
+      judge(ended - begun, ended)
     } else {
       length = await new Promise<number>((resolve, reject) =>
         read(fd, into, filled, rest, position + filled, (error, got) => (error ? reject(error) : resolve(got))),

@@ -87,6 +87,11 @@ export class StoreReader {
     return this.database.tables.caches.get(uidKey(id, uid))
   }
 
+  /** As `readCache`, in memory that the next reading of the database may fill anew: for a look at once. */
+  peekCache(id: number, uid: number): Buffer | undefined {
+    return this.database.tables.caches.getBinaryFast(uidKey(id, uid))
+  }
+
   /** The summaries of all messages from one UID to another, both included, in UID order. */
   *readCaches(id: number, lowUid: number, highUid: number): Iterable<[uid: number, cache: Buffer]> {
     const end = highUid >= 4294967295 ? uidKey(id + 1, 0) : uidKey(id, highUid + 1)

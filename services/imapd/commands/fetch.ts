@@ -2,7 +2,7 @@
 import { type FetchRequest, type MetadataItem, parseFetchItems } from '../../../lib/imap/fetch_items.js'
 import { type PartialRange, partialBounds } from '../../../lib/imap/partial_range.js'
 import { SAVED_RESULT, type SequenceSet } from '../../../lib/imap/sequence_set.js'
-import { MessageSource } from '../../../lib/mailbox/message_source.js'
+import { MessageSource, readable } from '../../../lib/mailbox/message_source.js'
 import { storeFlags } from '../../../lib/mailbox/messages.js'
 import { Flag, MessageFileError } from '../../../lib/store/store.js'
 import { type CommandContext, define, SELECTED, selectedOf } from '../command.js'
@@ -11,7 +11,7 @@ import { enableCondstore } from '../features.js'
 import { changedPositions, tellVanished } from '../fetch/changed_since.js'
 import { needsComputing } from '../fetch/computed.js'
 import { metadataWriters, type WriteMetadata } from '../fetch/metadata.js'
-import { type PreparedRequest, writeMessage } from '../fetch/write_message.js'
+import { needsSummaryOnly, type PreparedRequest, writeMessage, writeSummary } from '../fetch/write_message.js'
 import { annotationItem } from '../message_annotations.js'
 import { type Pace, pauseIfLong } from '../pace.js'
 import type { Selected } from '../selected.js'
@@ -92,6 +92,24 @@ function partOf(
   return found
 }
 
+/** Answers for a message whose summary is there and whole. @returns false if it is not */
+function tellSummary(
+  { session }: CommandContext,
+  selected: Selected,
+  position: number,
+  marked: ReadonlySet<number>,
+  { plain, marked: ofMarked }: { plain: PreparedRequest; marked: PreparedRequest },
+): boolean {
+  const uid = selected.view[position]!
+  const row = selected.index.findUid(uid)
+  const bytes = row < 0 ? undefined : session.imapd.store.peekCache(selected.id, uid)
+  const cache = bytes && readable(bytes)
+  if (!cache) return false
+  const prepared = marked.has(uid) ? ofMarked : plain
+  writeSummary(session.connection, selected, { row, sequence: position + 1 }, prepared, cache)
+  return true
+}
+
 async function fetchRange(
   context: CommandContext,
   selected: Selected,
@@ -106,12 +124,14 @@ async function fetchRange(
   let missing: MessageFileError | undefined
   const summaries = needsSummaries(request)
   const files = request.sections.some(({ item }) => item !== 'HEADER.FIELDS') || needsComputing(request.metadata)
+  const quick = needsSummaryOnly(request)
   for (let from = first; from < end; from += BATCH) {
     const to = Math.min(from + BATCH, end)
     // no cursor of the database stays open over an await
-    const caches = summaries
-      ? new Map(store.readCaches(selected.id, selected.view[from]!, selected.view[to - 1]!))
-      : undefined
+    const caches =
+      summaries && !quick
+        ? new Map(store.readCaches(selected.id, selected.view[from]!, selected.view[to - 1]!))
+        : undefined
     const sources = new Map<number, MessageSource>()
     const sourceAt = (position: number): MessageSource | undefined => {
       const uid = selected.view[position]!
@@ -125,6 +145,12 @@ async function fetchRange(
       return source
     }
     for (let position = from; position < to; position += 1) {
+      const known = quick ? tellSummary(context, selected, position, marked, { plain, marked: ofMarked }) : false
+      if (known) {
+        const pause = pauseIfLong(connection, pace)
+        if (pause) await pause
+        continue
+      }
       if (files) {
         const last = Math.min(position + AHEAD, to - 1)
         for (let next = position === from ? from : last; next <= last; next += 1) sourceAt(next)?.readAhead()

@@ -3,7 +3,7 @@
 import type { FetchRequest, SectionRequest } from '../../../lib/imap/fetch_items.js'
 import { literalHead } from '../../../lib/imap/wire_text.js'
 import type { MessageSource } from '../../../lib/mailbox/message_source.js'
-import type { MessageCache } from '../../../lib/message/summary.js'
+import { type MessageCache, Ready } from '../../../lib/message/summary.js'
 import type { Connection } from '../../../lib/net/connection.js'
 import type { Selected } from '../selected.js'
 import { type BinaryData, locateBinary } from './binary.js'
@@ -16,7 +16,7 @@ interface Place {
   readonly sequence: number
 }
 
-const END = Buffer.from(')\r\n')
+const END = ')\r\n'
 
 /** What is asked for, and who writes those of its items that the index answers. */
 export interface PreparedRequest {
@@ -96,15 +96,32 @@ function writeHead(
   const { uidOnly } = selected.features
   connection.write(uidOnly ? `* ${selected.index.uid(row)} UIDFETCH (${text}` : `* ${sequence} FETCH (${text}`)
   let some = text !== ''
-  const structure = (name: string, text: Buffer): void => {
+  const structure = (name: string, answer: Ready): void => {
     connection.write(some ? ` ${name} ` : `${name} `)
-    connection.write(text)
+    connection.writeCopy(cache!.bytes, cache!.startOf(answer), cache!.endOf(answer))
     some = true
   }
-  if (cache && request.envelope) structure('ENVELOPE', cache.envelope)
-  if (cache && request.bodystructure) structure('BODYSTRUCTURE', cache.bodystructure)
-  if (cache && request.body) structure('BODY', cache.body)
+  if (cache && request.envelope) structure('ENVELOPE', Ready.Envelope)
+  if (cache && request.bodystructure) structure('BODYSTRUCTURE', Ready.BodyStructure)
+  if (cache && request.body) structure('BODY', Ready.Body)
   return some
+}
+
+/** Whether record and summary are all that an answer needs. */
+export function needsSummaryOnly({ envelope, body, bodystructure, sections, metadata }: FetchRequest): boolean {
+  return (envelope || body || bodystructure) && sections.length === 0 && !needsComputing(metadata)
+}
+
+/** Writes the answer for one message from its record and summary; the summary's bytes need not last. */
+export function writeSummary(
+  connection: Connection,
+  selected: Selected,
+  place: Place,
+  prepared: PreparedRequest,
+  cache: MessageCache,
+): void {
+  writeHead(connection, selected, place, prepared, cache)
+  connection.write(END)
 }
 
 async function writeWithBodies(
