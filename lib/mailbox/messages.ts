@@ -3,7 +3,6 @@
  * Each function resolves when the change is durable. Large changes are made in slices, so that neither the event loop nor other writers
  * wait for more than some milliseconds.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { summarize } from '../message/summary.js'
 import {
   Flag,
@@ -237,19 +236,14 @@ export async function copyMessages(
   userid: string,
   seen: (uid: number) => boolean,
 ): Promise<Added & { sourceUids: number[] }> {
-  const result = { uidvalidity: to.uidvalidity, uids: [] as number[], sourceUids: [] as number[] }
-  try {
-    for (let at = 0; at < uids.length; at += LINK_SLICE) {
-      if (at > 0) await nextTurn()
-      const part = await copySlice(store, from, uids.slice(at, at + LINK_SLICE), to, userid, seen, false)
-      result.uids.push(...part.uids)
-      result.sourceUids.push(...part.sourceUids)
-    }
-  } catch (error) {
-    if (result.uids.length > 0) await expungeMessages(store, to, result.uids).catch(() => {})
-    throw error
+  const { failure, ...copied } = await inLinkSlices(uids, from.partition === to.partition, (slice) =>
+    copySlice(store, from, slice, to, userid, seen, false),
+  )
+  if (failure !== undefined) {
+    if (copied.uids.length > 0) await expungeMessages(store, to, copied.uids).catch(() => {})
+    throw failure
   }
-  return result
+  return { uidvalidity: to.uidvalidity, ...copied }
 }
 
 /**
@@ -265,18 +259,35 @@ export async function moveMessages(
   userid: string,
   seen: (uid: number) => boolean,
 ): Promise<Added & { sourceUids: number[]; failure?: unknown }> {
-  const result = { uidvalidity: to.uidvalidity, uids: [] as number[], sourceUids: [] as number[] }
-  for (let at = 0; at < uids.length; at += LINK_SLICE) {
-    try {
-      if (at > 0) await nextTurn()
-      const part = await copySlice(store, from, uids.slice(at, at + LINK_SLICE), to, userid, seen, true)
-      result.uids.push(...part.uids)
-      result.sourceUids.push(...part.sourceUids)
-    } catch (failure) {
-      return { ...result, failure }
-    }
+  const moved = await inLinkSlices(uids, from.partition === to.partition, (slice) =>
+    copySlice(store, from, slice, to, userid, seen, true),
+  )
+  return { uidvalidity: to.uidvalidity, ...moved }
+}
+
+/**
+ * Copies slice by slice. While one is brought to disk the next one is made, unless its messages must be read first.
+ * @returns what was copied, also when one of the slices failed: those after it were not begun then, but for the next
+ */
+async function inLinkSlices(
+  uids: readonly number[],
+  atOnce: boolean,
+  copy: (slice: readonly number[]) => Promise<Pick<Added, 'uids'> & { sourceUids: number[] }>,
+): Promise<{ uids: number[]; sourceUids: number[]; failure?: unknown }> {
+  const done = { uids: [] as number[], sourceUids: [] as number[] }
+  const work = async (slice: readonly number[]): Promise<readonly never[]> => {
+    const copied = await copy(slice)
+    done.uids.push(...copied.uids)
+    done.sourceUids.push(...copied.sourceUids)
+    return []
   }
-  return result
+  try {
+    if (atOnce) await inSlices(uids, LINK_SLICE, work)
+    else for (let at = 0; at < uids.length; at += LINK_SLICE) await work(uids.slice(at, at + LINK_SLICE))
+    return done
+  } catch (failure) {
+    return { ...done, failure }
+  }
 }
 
 /** @param move whether they are expunged from the source in the same commit */

@@ -27,6 +27,7 @@ export class Spool {
   readonly #partitions: ReadonlyMap<string, string>
   readonly #unsynced = new Map<string, Buffer | undefined>()
   readonly #blanks = new Map<string, Blanks>()
+  #lastDirectories: readonly { partition: string; uniqueid: string; directory: string }[] = []
   readonly #syncing = new Map<string, { running: Promise<void>; next: Promise<void> | undefined }>()
 
   /** @param partitions name → absolute path */
@@ -52,13 +53,18 @@ export class Spool {
 
   /** Directory of a mailbox's files. @throws {UnknownPartitionError}, {Error} on a uniqueid that is not path-safe */
   directory({ partition, uniqueid }: { partition: string; uniqueid: string }): string {
+    // large changes ask for the same few again and again
+    const last = this.#lastDirectories.find((each) => each.uniqueid === uniqueid && each.partition === partition)
+    if (last !== undefined) return last.directory
     if (!isPathSafe(uniqueid))
       throw new Error(`uniqueid ${JSON.stringify(uniqueid.slice(0, 40))} cannot name a directory`)
-    return join(this.root(partition), 'uuid', uniqueid[0]!, uniqueid[1] ?? '_', uniqueid)
+    const directory = join(this.root(partition), 'uuid', uniqueid[0]!, uniqueid[1] ?? '_', uniqueid)
+    this.#lastDirectories = [{ partition, uniqueid, directory }, ...this.#lastDirectories.slice(0, 3)]
+    return directory
   }
 
   messagePath(mailbox: { partition: string; uniqueid: string }, uid: number): string {
-    return join(this.directory(mailbox), `${uid}.`)
+    return `${this.directory(mailbox)}/${uid}.`
   }
 
   makeDirectory(mailbox: { partition: string; uniqueid: string }): void {

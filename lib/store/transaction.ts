@@ -3,7 +3,6 @@
  * Its function runs synchronously while the database's one write lock is held: it reads, decides, writes, links files; it never waits.
  * If it throws, nothing of it remains. Many transactions of a process share one sync to disk.
  */
-import { dirname } from 'node:path'
 import type { Database, Intent, NameEntry, QuotaRoot, SeenEntry, SieveFile, Tables, Tombstone } from './database.js'
 import { MailboxExistsError, MailboxGoneError } from './errors.js'
 import { Flag } from './flags.js'
@@ -183,7 +182,7 @@ export class StoreTransaction {
   linkMessage(header: MailboxHeader, uid: number, source: string): void {
     const target = this.spool.messagePath(header, uid)
     linkFile(source, target)
-    this.directories.add(dirname(target))
+    this.directories.add(this.spool.directory(header))
     this.files.push(target)
     this.partitions.add(header.partition)
     const link = this.intent.links.push([header.id, uid, source]) - 1

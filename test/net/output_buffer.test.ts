@@ -7,7 +7,7 @@ t.test('everything in order, whatever way it was added', (t) => {
   const passing = Buffer.from('...passing...')
   let expected = ''
   for (let round = 0; round < 40; round += 1) {
-    for (const text of ['* 1 FETCH (', 'é', 'x'.repeat(95) + 'ü', 'y'.repeat(200), '€'.repeat(2000), '']) {
+    for (const text of ['* 1 FETCH (', 'é', `${'x'.repeat(95)}ü`, 'y'.repeat(200), '€'.repeat(2000), '']) {
       output.add(text)
       expected += text
     }
