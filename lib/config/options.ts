@@ -421,6 +421,9 @@ const TABLE: readonly Option[] = [
     false,
     'Whether replication is compressed even to this machine itself; to others it is if they offer it.',
   ),
+  int('sync_batch_size', 0, 'Most messages in one UPLOAD to a replica of the 2.3 generation; 0 is no limit.', {
+    min: 0,
+  }),
   int('sync_batchsize', 8192, 'Most new messages that one replication command tells of.', { min: 1 }),
   duration('client_timeout', 10, 's', 'How long connecting may take.'),
 ]

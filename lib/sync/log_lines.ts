@@ -4,7 +4,7 @@
 import { syncLogLine } from '../store/store.js'
 import { ownerOf } from './names.js'
 
-/** A line understood. `type` in capitals; SIEVE is META, UNSUB is SUB. */
+/** A line understood. `type` in capitals; SIEVE is META, UNSUB is SUB (`isUnsubscription` tells them apart). */
 export interface LogEntry {
   readonly type: string
   readonly args: readonly string[]
@@ -25,6 +25,8 @@ const ARGUMENTS: Readonly<Record<string, readonly [least: number, most: number]>
   SEEN: [2, 2],
   SUB: [2, 2],
   UNSUB: [2, 2],
+  // of the 2.3 generation only
+  ACL: [1, 1],
 }
 
 /**
@@ -49,6 +51,11 @@ export function parseLogLine(line: string): LogEntry | string | undefined {
   if (count === undefined) return `Unknown action type: ${word.slice(0, 40)}`
   if (args.length < count[0]) return `too few arguments: ${line.slice(0, 200)}`
   return { type: type === 'SIEVE' ? 'META' : type === 'UNSUB' ? 'SUB' : type, args: args.slice(0, count[1]) }
+}
+
+/** Whether a SUB line is an UNSUB, which the 2.3 generation writes. */
+export function isUnsubscription(line: string): boolean {
+  return /^\s*unsub\s/i.test(line)
 }
 
 /** What a log asks for, each item once, in the order in which it is to be done. */
@@ -88,6 +95,7 @@ export function planLog(entries: Iterable<LogEntry>): LogPlan {
     switch (type) {
       case 'MAILBOX':
       case 'APPEND':
+      case 'ACL':
         mailbox(ownerOf(first), first)
         break
       case 'DOUBLEMAILBOX':

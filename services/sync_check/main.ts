@@ -9,6 +9,7 @@ import { runTool } from '../../lib/process/tool.js'
 import { MailStore } from '../../lib/store/store.js'
 import { type CheckOptions, checkMailboxes, checkUser, type Difference } from '../../lib/sync/client/check.js'
 import { Peer } from '../../lib/sync/client/peer.js'
+import { PeerGoneError } from '../../lib/sync/client/peer_errors.js'
 import { ClientSession } from '../../lib/sync/client/session.js'
 import { targetOf } from '../../lib/sync/client/target.js'
 import { ownerOf } from '../../lib/sync/names.js'
@@ -141,6 +142,8 @@ await runTool(
     const store = await MailStore.open(config, log)
     try {
       const peer = await Peer.open(target)
+      if (peer.release !== undefined)
+        throw new PeerGoneError(`the replica is of ${peer.release.name}, which cannot be asked what it has`)
       try {
         const differences = await check({ config, log }, store, {
           items: itemsOf(config, store, args, options.has('m')),

@@ -11,15 +11,19 @@ import { watchMaster } from '../../lib/process/master_watch.js'
 import { statisticsDirectory } from '../../lib/process/statistics_directory.js'
 import { runTool } from '../../lib/process/tool.js'
 import { MailStore } from '../../lib/store/store.js'
+import {
+  type AnySession,
+  replicateLog,
+  replicateMailboxes,
+  replicateMeta,
+  replicateUser,
+  sessionWith,
+} from '../../lib/sync/client/any_generation.js'
 import { Connections } from '../../lib/sync/client/connections.js'
-import { runLog } from '../../lib/sync/client/log_run.js'
 import { Peer } from '../../lib/sync/client/peer.js'
 import { PeerGoneError } from '../../lib/sync/client/peer_errors.js'
 import { roll } from '../../lib/sync/client/rolling.js'
-import { ClientSession } from '../../lib/sync/client/session.js'
 import { freshStatus, StatusFile } from '../../lib/sync/client/status.js'
-import { syncMailboxes } from '../../lib/sync/client/sync_folders.js'
-import { syncMeta, syncUser } from '../../lib/sync/client/sync_user.js'
 import { channelDuration, channelOption, channelSwitch, type Target, targetOf } from '../../lib/sync/client/target.js'
 import { LogFiles } from '../../lib/sync/log_file.js'
 import type { MailboxState } from '../../lib/sync/mailbox_codec.js'
@@ -84,7 +88,7 @@ class Client {
   }
 
   /** One attempt. @throws {PeerGoneError} */
-  async connect(): Promise<ClientSession> {
+  async connect(): Promise<AnySession> {
     const { line, log } = this
     const trace = (direction: '>' | '<', bytes: Buffer): void => {
       process.stderr.write(`${direction}${Math.floor(Date.now() / 1000)}${direction}${bytes.toString('latin1')}`)
@@ -102,11 +106,11 @@ class Client {
     const { noCopyback, localOnly, partition } = line
     const { known, sent } = this
     peer.onClose(() => known.clear())
-    return new ClientSession(this.store, peer, log, { tell, noCopyback, localOnly, partition, known, sent })
+    return sessionWith(peer, this.store, log, { tell, noCopyback, localOnly, partition, known, sent })
   }
 
   /** As `connect`, again and again with growing pauses, unless -o. */
-  async connectPatiently(): Promise<ClientSession> {
+  async connectPatiently(): Promise<AnySession> {
     for (let wait = FIRST_PAUSE; ; wait *= 2) {
       try {
         return await this.connect()
@@ -149,7 +153,7 @@ class Client {
       // with -v the log goes to stderr already
       if (this.line.verbosity === 0) process.stderr.write(`sync_client: ${what}: ${(error as Error).message}\n`)
     }
-    const work = async (session: ClientSession, item: Item): Promise<void> => {
+    const work = async (session: AnySession, item: Item): Promise<void> => {
       const [what, replicate] = item
       if (this.stopping.aborted) return
       try {
@@ -184,7 +188,7 @@ class Client {
 }
 
 /** What is to be replicated: what it is called in messages, and the work. */
-type Item = readonly [what: string, work: (session: ClientSession) => Promise<void>]
+type Item = readonly [what: string, work: (session: AnySession) => Promise<void>]
 
 /** Milliseconds. */
 function longestPause(config: Config, channel: string): number {
@@ -199,14 +203,14 @@ function* items(client: Client): Generator<Item> {
   const admin = new Namespace(config, '', true)
   switch (line.mode) {
     case 'user':
-      for (const user of names) yield [`user ${user}`, (session) => syncUser(session, user)]
+      for (const user of names) yield [`user ${user}`, (session) => replicateUser(session, user)]
       break
     case 'meta':
-      for (const user of names) yield [`meta of ${user}`, (session) => syncMeta(session, user)]
+      for (const user of names) yield [`meta of ${user}`, (session) => replicateMeta(session, user)]
       break
     case 'mailbox': {
       const internal = names.map((name) => admin.toInternal(name))
-      yield [`mailboxes ${names.join(' ')}`, (session) => syncMailboxes(session, internal)]
+      yield [`mailboxes ${names.join(' ')}`, (session) => replicateMailboxes(session, internal)]
       break
     }
     case 'all': {
@@ -219,8 +223,8 @@ function* items(client: Client): Generator<Item> {
         if (owner === '') shared.push(name)
         else users.add(owner)
       }
-      for (const user of users) yield [`user ${user}`, (session) => syncUser(session, user)]
-      for (const name of shared) yield [`mailbox ${name}`, (session) => syncMailboxes(session, [name])]
+      for (const user of users) yield [`user ${user}`, (session) => replicateUser(session, user)]
+      for (const name of shared) yield [`mailbox ${name}`, (session) => replicateMailboxes(session, [name])]
     }
   }
 }
@@ -277,7 +281,7 @@ async function logFileWork(client: Client, path: string): Promise<boolean> {
   const lines = linesOf(path)
   client.log.notice('Reprocessing sync log file')
   const session = await client.connectPatiently()
-  const failed = await runLog(session, lines, () => client.stopping.aborted)
+  const failed = await replicateLog(session, lines, () => client.stopping.aborted)
   for (const item of failed) process.stderr.write(`sync_client: not done: ${item}\n`)
   await session.peer.exit()
   return failed.length === 0

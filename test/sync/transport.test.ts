@@ -47,6 +47,7 @@ const target = (port: number, imapPort?: number): Target => ({
   password: 'replpw',
   realm: undefined,
   mechanisms: ['PLAIN'],
+  protocol: 'auto',
   connectTimeout: 10,
   timeout: 30,
 })

@@ -46,6 +46,7 @@ const target = (port: number): Target => ({
   password: 'replpw',
   realm: undefined,
   mechanisms: [],
+  protocol: 'auto',
   connectTimeout: 10,
   timeout: 30,
 })

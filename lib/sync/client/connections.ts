@@ -2,12 +2,12 @@
  * The connections of one client to one replica: one as long as there is work, more while there is enough work to share. Connecting further
  * ones never holds up the work: what comes first, a free connection or a new one, takes the next item.
  */
+import type { AnySession } from './any_generation.js'
 import { PeerGoneError } from './peer_errors.js'
-import type { ClientSession } from './session.js'
 
-export interface ConnectionOptions {
+export interface ConnectionOptions<S extends AnySession = AnySession> {
   /** opens a connection; its failure is a PeerGoneError */
-  readonly connect: () => Promise<ClientSession>
+  readonly connect: () => Promise<S>
   /** connections at most (`sync_parallel`) */
   readonly most: number
   /** a new connection in the place of one that is older, ms; 0 never */
@@ -19,19 +19,19 @@ const ITEMS_EACH = 2
 /** A connection beyond the first is given up when it had nothing to do for so long, ms. */
 const IDLE = 60_000
 
-interface Connection {
-  readonly session: ClientSession
+interface Connection<S> {
+  readonly session: S
   readonly since: number
   usedAt: number
 }
 
-export class Connections {
-  readonly #options: ConnectionOptions
-  #connections: Connection[] = []
+export class Connections<S extends AnySession = AnySession> {
+  readonly #options: ConnectionOptions<S>
+  #connections: Connection<S>[] = []
   #connecting = new Set<Promise<void>>()
   #ended = false
 
-  constructor(options: ConnectionOptions) {
+  constructor(options: ConnectionOptions<S>) {
     this.#options = options
   }
 
@@ -60,14 +60,14 @@ export class Connections {
    */
   async share<T>(
     queue: T[],
-    work: (session: ClientSession, item: T) => Promise<void>,
+    work: (session: S, item: T) => Promise<void>,
     giveUp: (item: T) => boolean = () => false,
   ): Promise<void> {
     await this.connected()
     const serving = new Set<Promise<void>>()
     let failure: unknown
     let over = false
-    const serve = async (connection: Connection): Promise<void> => {
+    const serve = async (connection: Connection<S>): Promise<void> => {
       for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
         try {
           connection.usedAt = performance.now()
@@ -80,7 +80,7 @@ export class Connections {
         }
       }
     }
-    const start = (connection: Connection): void => {
+    const start = (connection: Connection<S>): void => {
       const served = serve(connection).finally(() => serving.delete(served))
       serving.add(served)
     }
@@ -116,7 +116,7 @@ export class Connections {
     for (const connection of [...this.#connections]) await this.#leave(connection)
   }
 
-  async #connect(): Promise<Connection> {
+  async #connect(): Promise<Connection<S>> {
     const session = await this.#options.connect()
     const now = performance.now()
     const connection = { session, since: now, usedAt: now }
@@ -140,12 +140,12 @@ export class Connections {
     }
   }
 
-  async #leave(connection: Connection): Promise<void> {
+  async #leave(connection: Connection<S>): Promise<void> {
     this.#connections = this.#connections.filter((each) => each !== connection)
     await connection.session.peer.exit()
   }
 
-  #drop(connection: Connection): void {
+  #drop(connection: Connection<S>): void {
     this.#connections = this.#connections.filter((each) => each !== connection)
     connection.session.peer.destroy()
   }

@@ -4,6 +4,8 @@
  */
 import { Connection } from '../../net/connection.js'
 import { list, stringsOf } from '../dlist.js'
+import { Peer23 } from '../v23/client/peer.js'
+import { FOUNDING_RELEASE, type Release } from '../v23/release.js'
 import type { FileSinks, WireItem } from '../wire_reader.js'
 import { dial, isLoopback } from './dial.js'
 import { login } from './login.js'
@@ -35,8 +37,12 @@ export class Peer {
   #said = 0
   /** SIEVE-MAILBOX is enabled: the #sieve mailbox travels like any other */
   sieveMailbox = false
+  /** of a replica of the 2.3 generation, with which nothing can be done here but `handOver` */
+  release: Release | undefined
+  readonly #trace: Trace | undefined
 
-  private constructor(wire: PeerWire, transport: Transport) {
+  private constructor(wire: PeerWire, transport: Transport, trace: Trace | undefined) {
+    this.#trace = trace
     this.#wire = wire
     this.#transport = transport
   }
@@ -84,7 +90,7 @@ export class Peer {
       if (transport.name === 'imap' && !target.tryImap)
         throw new PeerGoneError('this is an IMAP server; set sync_port to the port of its sync_server')
       const offer = await login(wire, transport, greeted ?? (await transport.offer(wire)), target)
-      const peer = new Peer(wire, transport)
+      const peer = new Peer(wire, transport, options.trace)
       if (!offer.replication) {
         await wire.send('Q01 LOGOUT\r\n')
         await wire.flush()
@@ -92,6 +98,8 @@ export class Peer {
           `this is an IMAP server without replication for "${target.user ?? ''}"; set sync_port to the port of its sync_server`,
         )
       }
+      peer.release = releaseOf(target, offer.release)
+      if (peer.release?.compress === false) offer.deflate = false
       const local = target.unix || isLoopback(socket.remoteAddress)
       if (offer.deflate && (options.requireCompression || options.compress || !local)) await peer.#compress(options)
       else if (options.requireCompression) throw new PeerGoneError('the replica does not offer compression')
@@ -102,7 +110,7 @@ export class Peer {
           ({ key, value }) => key.toUpperCase() === 'ENABLED' && stringsOf(value).includes('SIEVE-MAILBOX'),
         )
       }
-      if (options.force) await peer.ask('APPLY', 'FORCE', ['%()'])
+      if (options.force && peer.release === undefined) await peer.ask('APPLY', 'FORCE', ['%()'])
       return peer
     } catch (error) {
       connection.destroy()
@@ -131,6 +139,12 @@ export class Peer {
       await wire.flush()
       return { items: await wire.items(tag, `${verb} ${key}`, sinks) }
     })
+  }
+
+  /** The same conversation with a replica of the 2.3 generation; this peer is of no use any more. */
+  handOver(): Peer23 {
+    const { connection } = this.#wire
+    return new Peer23(connection, this.#wire.takeAhead(), this.release ?? FOUNDING_RELEASE, this.#trace)
   }
 
   /** RESTART: the replica forgets what was staged. */
@@ -166,6 +180,12 @@ export class Peer {
     }
     this.#wire.connection.startDeflate()
   }
+}
+
+/** The release that is spoken with a replica; undefined for the later generation. @param greeted what its greeting says it is */
+function releaseOf({ protocol }: Target, greeted: Release | undefined): Release | undefined {
+  if (protocol === '3') return undefined
+  return protocol === 'auto' ? greeted : protocol
 }
 
 function refused(error: unknown): { items: WireItem[] } {

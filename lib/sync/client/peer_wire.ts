@@ -38,6 +38,11 @@ export class PeerWire {
     this.#reader.clear()
   }
 
+  /** What was read ahead and not used, for another reader of the connection. */
+  takeAhead(): Buffer {
+    return this.#reader.takeAhead()
+  }
+
   /** Writes; waits only when much is unsent. */
   async send(piece: Piece): Promise<void> {
     const bytes = typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece

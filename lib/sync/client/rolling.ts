@@ -12,11 +12,11 @@ import { type FSWatcher, watch } from 'chokidar'
 import type { Logger } from '../../process/log.js'
 import type { LogFiles } from '../log_file.js'
 import { groupByOwner } from '../owner_groups.js'
+import { type AnySession, replicateLog } from './any_generation.js'
 import { Connections } from './connections.js'
 import { Deferred } from './deferred.js'
-import { RunMemory, runLog } from './log_run.js'
+import { RunMemory } from './log_run.js'
 import { PeerGoneError } from './peer_errors.js'
-import type { ClientSession } from './session.js'
 import type { StatusFile } from './status.js'
 
 /** How rolling goes. Times in milliseconds. */
@@ -24,7 +24,7 @@ export interface RollingOptions {
   readonly files: LogFiles
   readonly log: Logger
   /** opens a connection; its failure is a PeerGoneError */
-  readonly connect: () => Promise<ClientSession>
+  readonly connect: () => Promise<AnySession>
   /** connections at most (`sync_parallel`); 1 does everything in the order of the log */
   readonly parallel: number
   /** least time from the start of one round to the start of the next */
@@ -138,7 +138,7 @@ class Roller {
     const failed = new Map<string, string>()
     const queue = parallel > 1 ? groupByOwner(lines) : [[...lines]]
     await this.#connections.share(queue, async (session, group) => {
-      for (const line of await runLog(session, group, () => stopping.aborted, this.#memory))
+      for (const line of await replicateLog(session, group, () => stopping.aborted, this.#memory))
         failed.set(line, this.#memory.reasons.get(line) ?? '')
     })
     this.#memory.reasons.clear()

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { Config } from '../../config/config.js'
 import { parseDuration, parseInteger, parseSwitch } from '../../config/values.js'
+import { type Protocol, protocolOf } from '../v23/release.js'
 
 /** A replica and the credentials for it. */
 export interface Target {
@@ -23,6 +24,8 @@ export interface Target {
   readonly realm: string | undefined
   /** mechanisms to use only, empty for any */
   readonly mechanisms: readonly string[]
+  /** what is spoken (`sync_protocol`) */
+  readonly protocol: Protocol
   /** seconds */
   readonly connectTimeout: number
   readonly timeout: number
@@ -87,7 +90,9 @@ export function targetOf(config: Config, channel: string, server: string | undef
   const host = unix ? named : (match?.[1] ?? match?.[2] ?? address)
   const label = host.split('.')[0]!
   const port = match?.[3] ?? channelOption(config, channel, 'sync_port')
-  const tryImap = channelSwitch(config, channel, 'sync_try_imap') ?? true
+  const protocol = protocolOf(config, channelOption(config, channel, 'sync_protocol'))
+  // the 2.3 generation has no other transport
+  const tryImap = typeof protocol === 'string' && (channelSwitch(config, channel, 'sync_try_imap') ?? true)
   const mechanisms = config.overflow(`${label}_mechs`) ?? config.string('force_sasl_client_mech') ?? ''
   return {
     host,
@@ -101,6 +106,7 @@ export function targetOf(config: Config, channel: string, server: string | undef
     password: channelOption(config, channel, 'sync_password'),
     realm: channelOption(config, channel, 'sync_realm'),
     mechanisms: mechanisms.split(/\s+/).filter((word) => word !== ''),
+    protocol,
     connectTimeout: config.duration('client_timeout'),
     timeout: Math.max(3, config.duration('sync_timeout')),
   }

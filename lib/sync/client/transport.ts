@@ -2,6 +2,7 @@
  * How the two transports of the replication protocol greet and spell things: csync, with capabilities in the greeting and commands without
  * tags, and IMAP, where the commands are SYNCAPPLY, SYNCGET, SYNCRESTART with tags (csync.md §1, §15).
  */
+import { type Release, releaseInGreeting } from '../v23/release.js'
 import { PeerGoneError } from './peer_errors.js'
 import type { PeerWire } from './peer_wire.js'
 
@@ -15,6 +16,8 @@ export interface Offer {
   sieve: boolean
   /** AUTHENTICATE may carry the first answer */
   initialResponse: boolean
+  /** the release, of a replica of the 2.3 generation */
+  release?: Release
   /** that replication commands are taken; known only after login inside IMAP */
   replication: boolean
 }
@@ -123,7 +126,8 @@ export function readGreeting(wire: PeerWire): Promise<Greeting> {
           // csync's own has no code, and capabilities before it
           if (/^\[CAPABILITY /i.test(text) || (first && /\bIMAP\b/.test(text)))
             return { transport: IMAP, offer: codedOffer(text) }
-          return { transport: CSYNC, offer }
+          const release = releaseInGreeting(line)
+          return { transport: CSYNC, offer: release === undefined ? offer : { ...offer, release } }
         }
         case 'BYE':
           throw new PeerGoneError(`the replica says ${line.slice(2)}`)

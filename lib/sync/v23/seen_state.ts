@@ -6,7 +6,7 @@
  * (`ownerSeen`) for the message to come.
  */
 import { hasInternalSeen } from '../../mailbox/seen.js'
-import { contains, difference, formatUidSet, parseUidSet, rangesOf } from '../../mailbox/uid_set.js'
+import { contains, difference, formatUidSet, parseUidSet, type UidRanges } from '../../mailbox/uid_set.js'
 import {
   Flag,
   type MailboxHeader,
@@ -33,16 +33,25 @@ export function seenEntryOf(store: MailStore, mailbox: MailboxHeader, userid: st
 
 function ownerEntry(index: MailboxIndex): SeenEntry | undefined {
   const { recentTime, recentUid, ownerSeen } = index.header
-  const seen: number[] = []
+  // a range goes on to the next message that is not read, as 2.3 writes it
+  const seen: UidRanges = []
+  let open = false
   let changed = 0
   for (let row = 0; row < index.length; row++) {
     const flags = index.flags(row)
     changed = Math.max(changed, index.lastUpdated(row))
-    if (!(flags & Flag.Expunged) && flags & Flag.Seen) seen.push(index.uid(row))
+    if (flags & Flag.Expunged) continue
+    const uid = index.uid(row)
+    const last = seen.at(-1)
+    if (flags & Flag.Seen) {
+      if (open) last![1] = uid
+      else seen.push([uid, uid])
+    } else if (open) last![1] = uid - 1
+    open = (flags & Flag.Seen) !== 0
   }
   if (recentTime === 0 && seen.length === 0 && ownerSeen === 0) return undefined
   const [told, ahead] = ownerSeen || [0, '']
-  const seenUids = formatUidSet([...rangesOf(seen), ...parseUidSet(ahead)])
+  const seenUids = formatUidSet([...seen, ...parseUidSet(ahead)])
   // what a master has told stands until something changes here (mailbox_writer.ts)
   const lastChange = ownerSeen !== 0 ? told : changed
   return { lastRead: recentTime, lastUid: recentUid, lastChange, seenUids }

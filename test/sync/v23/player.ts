@@ -52,10 +52,10 @@ export class Player {
     return this.take(match === null ? this.#bytes.length : match.index + match[0].length)
   }
 
-  /** A command and its last line. */
+  /** A command, or part of one that ends with a literal that must be asked for, and the answer to its last line. */
   async ask(text: string): Promise<string> {
     this.say(text)
-    return this.until(/^(?:OK|NO|BAD)[^\n]*\n/m)
+    return this.until(/^(?:OK|NO|BAD|\+)[^\n]*\n/m)
   }
 
   /** What has come and nobody expected. */

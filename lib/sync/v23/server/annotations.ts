@@ -2,27 +2,13 @@
 
 import { canonicalValue, settableEntry } from '../../../mailbox/annotation_entries.js'
 import { annotateMailbox, setServerAnnotations } from '../../../mailbox/annotations.js'
-import {
-  type Annotation,
-  MailboxGoneError,
-  type MailboxHeader,
-  type MailStore,
-  syncLogLine,
-} from '../../../store/store.js'
+import { MailboxGoneError, type MailboxHeader, syncLogLine } from '../../../store/store.js'
 import { bytesOf, textOf } from '../../dlist.js'
-import { sortAnnotations } from '../../record_codec.js'
+import { listedAnnotations } from '../listed_annotations.js'
 import { CONDSTORE } from '../mailbox_lines.js'
+import { shownMailbox } from '../shown.js'
 import { astring, nameArgument } from '../text.js'
-import { argumentsOf, type Command, type Context, Reason, shownMailbox } from './context.js'
-
-/** The annotations of a mailbox, or of the server for '', as they are listed; those that are options of the mailbox are not. */
-export function listedAnnotations(store: MailStore, name: string): Annotation[] {
-  const id = name === '' ? 0 : shownMailbox(store, name)?.id
-  if (id === undefined) return []
-  return sortAnnotations(
-    store.annotations(id).filter(({ entry, value }) => entry !== CONDSTORE && value.length > 0 && !value.includes(0)),
-  )
-}
+import { argumentsOf, type Command, type Context, Reason } from './context.js'
 
 /** LIST_ANNOTATIONS. A mailbox that is not here has none. */
 export const listAnnotations: Command = async (context, line) => {

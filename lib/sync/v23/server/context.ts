@@ -1,8 +1,7 @@
 /** What the commands of a 2.3 session work with, and how they fail. */
 import type { Config } from '../../../config/config.js'
 import type { Logger } from '../../../process/log.js'
-import { MailboxExistsError, MailboxGoneError, type MailboxHeader, type MailStore } from '../../../store/store.js'
-import type { StoreTransaction } from '../../../store/transaction.js'
+import { MailboxExistsError, MailboxGoneError, type MailStore, type StoreTransaction } from '../../../store/store.js'
 import { type LineArguments, MissingArgumentError } from '../line_reader.js'
 import type { Release } from '../release.js'
 import type { SyncLock } from './lock.js'
@@ -65,17 +64,6 @@ export async function argumentsOf(line: LineArguments, count: number): Promise<s
   while (found.length < count) found.push(await nextArgument(line))
   if (!line.ended) throw new ArgumentFault('extra')
   return found
-}
-
-/** A mailbox that this generation can see: none that is only a name, or holds scripts. */
-export function isShown(mailbox: Pick<MailboxHeader, 'mbtype'> | undefined): boolean {
-  return mailbox !== undefined && !/[if]/.test(mailbox.mbtype)
-}
-
-/** A mailbox by its internal name; undefined if this generation cannot see one. */
-export function shownMailbox(store: MailStore, name: string): MailboxHeader | undefined {
-  const mailbox = store.mailbox(name)
-  return isShown(mailbox) ? mailbox : undefined
 }
 
 /** Why something failed, in the words of the generation. */

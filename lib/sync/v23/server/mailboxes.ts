@@ -5,20 +5,11 @@ import { isPathSafe, MailboxGoneError, type MailboxHeader, syncLogLine } from '.
 import { bytesOf, textOf } from '../../dlist.js'
 import { inboxOf, isMailboxName, ownerOf } from '../../names.js'
 import { CONDSTORE, hasCondstore, mailboxLine, messageLines, optionLetters } from '../mailbox_lines.js'
+import { isShown, shownMailbox } from '../shown.js'
+import { subscriptionsOf } from '../subscriptions.js'
 import { nameArgument, number32Of } from '../text.js'
-import {
-  ArgumentFault,
-  argumentsOf,
-  type Command,
-  type Context,
-  isShown,
-  nextArgument,
-  Reason,
-  reasonOf,
-  shownMailbox,
-} from './context.js'
+import { ArgumentFault, argumentsOf, type Command, type Context, nextArgument, Reason, reasonOf } from './context.js'
 import { listFiles } from './sieve.js'
-import { subscriptionsOf } from './users.js'
 
 /** SELECT. */
 export const select: Command = async (context, line) => {

@@ -11,6 +11,7 @@ import {
 } from '../../../store/store.js'
 import { textOf } from '../../dlist.js'
 import type { LineArguments } from '../line_reader.js'
+import { shownMailbox } from '../shown.js'
 import { type Flags, number32Of, numberOf, parseFlags, WIRE_FLAGS } from '../text.js'
 import {
   ArgumentFault,
@@ -21,7 +22,6 @@ import {
   Reason,
   Refused,
   reasonOf,
-  shownMailbox,
 } from './context.js'
 
 /** Records changed in one transaction: a few milliseconds' work. */

@@ -2,27 +2,12 @@
 import { hasInternalSeen } from '../../../mailbox/seen.js'
 import { MailboxGoneError, type MailStore, type SeenEntry, syncLogLine } from '../../../store/store.js'
 import { textOf } from '../../dlist.js'
-import { inboxOf } from '../../names.js'
 import { readSeenFile, SeenFileError } from '../seen_file.js'
 import { isNewer, seenEntryOf, setGuestEntry, setSeenEntry } from '../seen_state.js'
+import { shownMailbox } from '../shown.js'
+import { internalName, subscriptionsOf } from '../subscriptions.js'
 import { nameArgument, number32Of } from '../text.js'
-import { ArgumentFault, argumentsOf, type Command, Reason, reasonOf, shownMailbox } from './context.js'
-
-/** The name by which a user knows a mailbox: `INBOX…` for their own, others as they are. */
-export function ownName(name: string, userid: string): string {
-  const inbox = inboxOf(userid)
-  return name === inbox || name.startsWith(`${inbox}.`) ? `INBOX${name.slice(inbox.length)}` : name
-}
-
-/** The internal name of what `INBOX…`, in any case, or an internal name means to a user. */
-export function internalName(name: string, userid: string): string {
-  return /^inbox(?=\.|$)/i.test(name) ? inboxOf(userid) + name.slice(5) : name
-}
-
-/** A user's subscriptions as they are told, in byte order. */
-export function subscriptionsOf(store: MailStore, userid: string): string[] {
-  return [...store.subscriptions(userid)].map((name) => ownName(name, userid)).sort()
-}
+import { ArgumentFault, argumentsOf, type Command, Reason, reasonOf } from './context.js'
 
 /** LSUB. */
 export const lsub: Command = async (context, line) => {

@@ -1,0 +1,224 @@
+/**
+ * A set of mailboxes brought into line with the replica's (csync-2.3.md §6.2): messages that are there already are reserved, mailboxes that are gone
+ * here are deleted, others renamed, made, and their contents compared. Mailboxes are matched by unique id.
+ */
+
+import type { MailboxHeader } from '../../../store/store.js'
+import { PeerRefusalError } from '../../client/peer_errors.js'
+import { type Place, planFolders } from '../../client/plan.js'
+import { ItemError } from '../../client/session.js'
+import { bytesOf } from '../../dlist.js'
+import { inboxOf, isDeletedName, ownerOf } from '../../names.js'
+import { CONDSTORE, hasCondstore, optionBits } from '../mailbox_lines.js'
+import { astring, nameArgument } from '../text.js'
+import { syncAnnotations } from './annotations.js'
+import { idOf, isLive, OtherMailboxError, syncMessages } from './mailbox.js'
+import { syncMeta } from './meta.js'
+import { askMailboxes, type RemoteMailbox } from './remote.js'
+import type { ClientSession23 } from './session.js'
+
+const NULL_ID = /^0+$/
+/** Ids in one RESERVE. */
+const MOST_IDS = 5000
+
+/** One mailbox of several could not be brought into line. */
+export class FolderFailure extends ItemError {
+  override name = 'FolderFailure'
+  constructor(
+    readonly mailbox: string,
+    override readonly cause: Error,
+  ) {
+    super(cause.message)
+  }
+}
+
+/**
+ * @param ours in the order in which they are done  @param theirs all that the replica has told of them
+ * @param forUser whether this is part of a run over all that is a user's
+ * @throws {FolderFailure} naming the mailbox with which it failed, the others before it being done; {PeerGoneError}
+ */
+export async function syncFolders(
+  session: ClientSession23,
+  ours: readonly MailboxHeader[],
+  theirs: readonly RemoteMailbox[],
+  { forUser }: { readonly forUser: boolean },
+): Promise<void> {
+  await reserveAll(session, ours, theirs)
+  const byId = new Map(theirs.map((mailbox) => [mailbox.uniqueid, mailbox]))
+  await arrange(session, ours, theirs)
+  for (const header of ours) {
+    // it may have gone since
+    const current = session.store.mailboxById(header.id)
+    if (current === undefined || current.name !== header.name) continue
+    await attempt(header.name, async () => {
+      const their = byId.get(header.uniqueid)
+      if (their === undefined) await make(session, current, forUser)
+      else await update(session, current, their)
+    })
+  }
+}
+
+/** Names the mailbox with which something has failed. */
+async function attempt(mailbox: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (error instanceof PeerRefusalError || error instanceof ItemError) throw new FolderFailure(mailbox, error)
+    throw error
+  }
+}
+
+/** Deletes and renames, through a temporary name where mailboxes have exchanged theirs. */
+async function arrange(
+  session: ClientSession23,
+  ours: readonly MailboxHeader[],
+  theirs: readonly RemoteMailbox[],
+): Promise<void> {
+  const { peer, options } = session
+  const places = (all: readonly { uniqueid: string; name: string }[]): Place[] =>
+    all.map(({ uniqueid, name }) => ({ uniqueid, name, partition: null }))
+  const temporary = ({ name, uniqueid }: Place): string => {
+    const owner = ownerOf(name)
+    return owner === '' || isDeletedName(name) ? `${name}-sync-${uniqueid}` : `${inboxOf(owner)}.sync-${uniqueid}`
+  }
+  const plan = planFolders(places(ours), places(theirs), () => true, temporary, { partitionMoves: false })
+  for (const name of plan.remove) {
+    options.tell(`DELETE ${name}`)
+    await attempt(name, async () => void (await peer.say('DELETE', nameArgument(name))))
+  }
+  for (const { from, to } of plan.renames) {
+    options.tell(`RENAME ${from} ${to}`)
+    await attempt(to, async () => void (await peer.say('RENAME', nameArgument(from), nameArgument(to))))
+  }
+}
+
+/** A mailbox that is not there. */
+async function make(session: ClientSession23, header: MailboxHeader, forUser: boolean): Promise<void> {
+  const { peer, store, options } = session
+  const { name, uniqueid, acl, uidvalidity } = header
+  const bits = optionBits(header.options, store.annotations(header.id), peer.release)
+  options.tell(`CREATE ${name}`)
+  await peer.ask('CREATE', [
+    `CREATE ${nameArgument(name)} ${nameArgument(options.partition ?? header.partition)} ${astring(uniqueid)} ${astring(bytesOf(acl))} 0 ${bits} ${uidvalidity}`,
+  ])
+  await syncQuota(session, name, undefined)
+  await syncAnnotations(session, name)
+  await syncMessages(session, header, undefined)
+  // a user's INBOX that was not there: nothing else of the user's will be, either
+  const owner = ownerOf(name)
+  if (!forUser && owner !== '' && name === inboxOf(owner)) await syncMeta(session, owner)
+}
+
+/** A mailbox that is there. */
+async function update(session: ClientSession23, header: MailboxHeader, their: RemoteMailbox): Promise<void> {
+  const { peer, store } = session
+  const { name, acl, uidvalidity } = header
+  if (acl !== their.acl) await peer.ask('SETACL', [`SETACL ${nameArgument(name)} ${astring(bytesOf(acl))}`])
+  if (their.uidvalidity !== undefined && their.uidvalidity !== uidvalidity)
+    await peer.say('SETUIDVALIDITY', nameArgument(name), `${uidvalidity}`)
+  const condstore = hasCondstore(optionBits(header.options, store.annotations(header.id), peer.release))
+  if (condstore !== hasCondstore(their.options))
+    await peer.say('SETANNOTATION', nameArgument(name), CONDSTORE, '""', `${condstore}`)
+  await syncQuota(session, name, their.quota)
+  await syncAnnotations(session, name)
+  try {
+    await syncMessages(session, header, their)
+  } catch (error) {
+    if (!(error instanceof OtherMailboxError)) throw error
+    throw new ItemError(`${error.message}, although it was the same one a moment ago`)
+  }
+}
+
+/** SETQUOTA if the mailbox is a quota root and its limit is another one there. @param there KiB, -1 no limit; undefined no root */
+async function syncQuota({ peer, store }: ClientSession23, name: string, there: number | undefined): Promise<void> {
+  const quota = store.quota(name)
+  if (quota === undefined) return
+  const limit = quota.limits.STORAGE ?? -1
+  if (limit !== there) await peer.say('SETQUOTA', nameArgument(name), `${limit}`)
+}
+
+/**
+ * Lets the replica keep messages at hand that it has in one of its mailboxes and is to have in another: they need not be sent. Those that are in
+ * one mailbox only are taken from there, and with them whatever else of that mailbox is wanted.
+ */
+async function reserveAll(
+  session: ClientSession23,
+  ours: readonly MailboxHeader[],
+  theirs: readonly RemoteMailbox[],
+): Promise<void> {
+  const places = new Map<string, number>()
+  for (const { messages } of theirs)
+    for (const id of new Set(messages.map(({ id }) => id)))
+      if (!NULL_ID.test(id)) places.set(id, (places.get(id) ?? 0) + 1)
+  if (places.size === 0) return
+  const wanted = wantedIds(session, ours, theirs, places)
+  const from = async (mailbox: RemoteMailbox): Promise<void> => {
+    const ids = new Set<string>()
+    for (const { id } of mailbox.messages) if (wanted.has(id)) ids.add(id)
+    for (const id of await reserve(session, mailbox.name, [...ids])) wanted.delete(id)
+  }
+  for (const mailbox of theirs) {
+    if (wanted.size === 0) return
+    if (mailbox.messages.some(({ id }) => wanted.has(id) && places.get(id) === 1)) await from(mailbox)
+  }
+  for (const mailbox of theirs) {
+    if (wanted.size === 0) return
+    if (mailbox.messages.some(({ id }) => wanted.has(id))) await from(mailbox)
+  }
+}
+
+/** Ids of messages that will be uploaded, are there somewhere, and not staged. */
+function wantedIds(
+  session: ClientSession23,
+  ours: readonly MailboxHeader[],
+  theirs: readonly RemoteMailbox[],
+  places: ReadonlyMap<string, number>,
+): Set<string> {
+  const wanted = new Set<string>()
+  const byId = new Map(theirs.map((mailbox) => [mailbox.uniqueid, mailbox]))
+  for (const header of ours) {
+    const index = session.store.index(header.id)
+    if (index === undefined) continue
+    const there = new Map(byId.get(header.uniqueid)?.messages.map(({ uid, id }) => [uid, id]))
+    for (let row = 0; row < index.length; row++) {
+      if (!isLive(index, row)) continue
+      const id = idOf(session, index.record(row))
+      if (there.get(index.uid(row)) !== id && places.has(id) && !session.staged.has(id)) wanted.add(id)
+    }
+  }
+  return wanted
+}
+
+/** RESERVE, ids in the order of the mailbox. @returns those that are staged now; none if the mailbox is gone */
+async function reserve(session: ClientSession23, name: string, ids: readonly string[]): Promise<string[]> {
+  const found: string[] = []
+  for (let at = 0; at < ids.length; at += MOST_IDS) {
+    const some = ids.slice(at, at + MOST_IDS)
+    try {
+      await session.peer.ask(
+        'RESERVE',
+        [`RESERVE ${nameArgument(name)} ${some.join(' ')}`],
+        async (_stars, line) => void found.push((await line.astring()).toLowerCase()),
+      )
+    } catch (error) {
+      // then they are sent
+      if (!(error instanceof PeerRefusalError)) throw error
+      session.log.notice(error.message)
+      break
+    }
+  }
+  for (const id of found) session.staged.add(id)
+  return found
+}
+
+/**
+ * Mailboxes by name; those that are not here are deleted there.
+ * @throws {FolderFailure}; {PeerRefusalError}, {PeerGoneError}
+ */
+export async function syncMailboxes(session: ClientSession23, names: readonly string[]): Promise<void> {
+  session.options.tell(`MAILBOXES ${names.join(' ')}`)
+  const theirs = await askMailboxes(session, names)
+  session.store.refresh()
+  const ours = names.flatMap((name) => session.mailbox(name) ?? [])
+  await syncFolders(session, ours, theirs, { forUser: false })
+}

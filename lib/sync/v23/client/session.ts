@@ -1,0 +1,52 @@
+/** What the parts of a sync_client's work share on one connection to a replica of the 2.3 generation. A new one for every connection. */
+import type { Logger } from '../../../process/log.js'
+import type { MailboxHeader, MailStore } from '../../../store/store.js'
+import { shownMailbox } from '../shown.js'
+import type { Peer23 } from './peer.js'
+
+/** How a run behaves. */
+export interface ClientOptions23 {
+  /** -l: log each action, -v: tell each on stdout */
+  readonly tell: (line: string) => void
+  /** -p: partition of the replica on which mailboxes are to be */
+  readonly partition: string | undefined
+  /** most messages in one UPLOAD (`sync_batch_size`); 0 no limit */
+  readonly batchSize: number
+  /** pauses before the tries of a user, ms */
+  readonly pauses: readonly number[]
+  /** counts what is sent, if given */
+  readonly sent?: { messages: number; bytes: number }
+}
+
+/** As 2.3.8 pauses before its three tries. */
+export const PAUSES = [0, 2000, 4000] as const
+
+export class ClientSession23 {
+  /** ids of messages that the replica has staged on this connection */
+  readonly staged = new Set<string>()
+
+  constructor(
+    readonly store: MailStore,
+    readonly peer: Peer23,
+    readonly log: Logger,
+    readonly options: ClientOptions23,
+  ) {}
+
+  /** The replica forgets nothing between items: what is staged is its to give up (`[RESTART]`). */
+  async restart(): Promise<void> {}
+
+  /** Local mailboxes that this generation can have, by name; what is not here is left out. */
+  mailbox(name: string): MailboxHeader | undefined {
+    return shownMailbox(this.store, name)
+  }
+
+  /** Does something under the replica's lock. */
+  async locked<T>(work: () => Promise<T>): Promise<T> {
+    await this.peer.lock()
+    try {
+      return await work()
+    } finally {
+      if (await this.peer.unlock()) this.staged.clear()
+    }
+  }
+}
