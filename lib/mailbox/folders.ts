@@ -28,6 +28,11 @@ export class ForbiddenError extends Error {
   override name = 'ForbiddenError'
 }
 
+/** A mailbox that has others below it, which is why it cannot be deleted. */
+export class HasChildrenError extends Error {
+  override name = 'HasChildrenError'
+}
+
 /** A UIDVALIDITY never given before on this server: the time, or one more than the last. */
 export function nextUidvalidity(txn: StoreTransaction): number {
   const last = txn.tables.meta.get('lastUidvalidity') ?? 0
@@ -37,7 +42,8 @@ export function nextUidvalidity(txn: StoreTransaction): number {
 }
 
 /**
- * Makes a mailbox. It inherits ACL and partition from the nearest existing parent; a user's INBOX belongs to the user.
+ * Makes a mailbox, and those above it that are missing, as Cyrus does. It inherits ACL and partition from the nearest existing parent; a user's
+ * INBOX belongs to the user.
  * @param name internal
  * @param annotations that it has from the beginning
  * @param mbtype letters of csync.md §6.2; '' ordinary mail
@@ -57,12 +63,14 @@ export async function createMailbox(
     throw new BadNameError(problem ?? 'the name is reserved')
   }
   if (partition !== undefined && !store.hasPartition(partition)) throw new BadNameError(`no partition "${partition}"`)
-  checkFolderQuota(store, name, 1)
+  checkFolderQuota(store, name, 1 + missingAbove(name, (each) => store.mailbox(each) !== undefined).length)
   return store.write((txn) => {
     if (txn.mailbox(name) !== undefined) throw new MailboxExistsError(name)
     const owner = ownerOf(name)
+    if (owner !== undefined && !isInbox(name) && nearestParent(txn, name) === undefined)
+      throw new MailboxGoneError(inboxOf(owner))
+    makeAbove(store, txn, name)
     const parent = nearestParent(txn, name)
-    if (owner !== undefined && !isInbox(name) && parent === undefined) throw new MailboxGoneError(inboxOf(owner))
     const acl =
       owner !== undefined && isInbox(name)
         ? ownerAcl(owner)
@@ -82,6 +90,32 @@ export async function createMailbox(
   })
 }
 
+/** Names above one that are no mailboxes, the uppermost first. */
+function missingAbove(name: string, exists: (name: string) => boolean): string[] {
+  const missing: string[] = []
+  for (let parent = parentOf(name); parent !== undefined && !exists(parent); parent = parentOf(parent))
+    // below INBOX for clients of the alternative namespace there is no mailbox INBOX
+    if (!(parent.endsWith('.INBOX') && isInbox(parent.slice(0, -6)))) missing.unshift(parent)
+  return missing
+}
+
+/** Makes the mailboxes that are missing above a name. */
+function makeAbove(store: MailStore, txn: StoreTransaction, name: string): void {
+  for (const each of missingAbove(name, (above) => txn.mailbox(above) !== undefined)) {
+    const parent = nearestParent(txn, each)
+    txn.create({
+      uniqueid: newUniqueid(),
+      name: each,
+      mbtype: '',
+      partition: parent?.partition ?? store.config.string('defaultpartition')!,
+      acl: parent?.acl ?? aclOfWords(store.config.string('defaultacl')!),
+      uidvalidity: nextUidvalidity(txn),
+      options: 'P',
+    })
+    txn.log(syncLogLine('MAILBOX', each))
+  }
+}
+
 function nearestParent(txn: StoreTransaction, name: string): MailboxHeader | undefined {
   for (let parent = parentOf(name); parent !== undefined; parent = parentOf(parent)) {
     const writer = txn.mailbox(parent)
@@ -92,8 +126,8 @@ function nearestParent(txn: StoreTransaction, name: string): MailboxHeader | und
 
 /**
  * Deletes a mailbox as `delete_mode` says: at once, leaving a tombstone, or by moving it below DELETED.
- * An INBOX takes the user's other mailboxes, subscriptions, seen state and quota with it; another mailbox leaves its children alone.
- * @throws {MailboxGoneError}
+ * An INBOX takes the user's other mailboxes, subscriptions, seen state and quota with it.
+ * @throws {MailboxGoneError}; {HasChildrenError} for another mailbox with some below it
  */
 export async function deleteMailbox(store: MailStore, name: string): Promise<void> {
   const delayed = store.config.string('delete_mode') === 'delayed' && !isDeleted(name)
@@ -101,6 +135,7 @@ export async function deleteMailbox(store: MailStore, name: string): Promise<voi
   await store.write((txn) => {
     txn.mustMailbox(name)
     const owner = isInbox(name) ? ownerOf(name) : undefined
+    if (owner === undefined && !isDeleted(name) && [...txn.mailboxes(name)].length > 1) throw new HasChildrenError(name)
     const doomed = owner === undefined ? [name] : [...txn.mailboxes(name)].map((writer) => writer.header.name)
     for (const each of doomed) {
       if (delayed) moveOne(txn, each, uniqueDeletedName(txn, each, suffix))
@@ -111,6 +146,12 @@ export async function deleteMailbox(store: MailStore, name: string): Promise<voi
       txn.log(syncLogLine('UNUSER', owner))
     }
   })
+}
+
+/** Whether there are mailboxes below one, for whomever. */
+export function hasChildren(store: MailStore, name: string): boolean {
+  for (const header of store.mailboxes(name)) if (header.name !== name) return true
+  return false
 }
 
 function uniqueDeletedName(txn: StoreTransaction, name: string, suffix: string): string {
@@ -150,9 +191,10 @@ export function forgetUser(txn: StoreTransaction, userid: string): void {
 }
 
 /**
- * Renames a mailbox and all below it. UIDVALIDITY, uniqueids, messages and subscriptions of others stay as they are.
+ * Renames a mailbox and all below it, and makes those that are missing above its new name. To a name below itself it moves alone: an empty
+ * one takes its place. UIDVALIDITY, uniqueids, messages and subscriptions of others stay as they are.
  * @returns the names of each, old and new, a parent before what is below it
- * @throws {BadNameError}; {MailboxExistsError}; {MailboxGoneError}; {ForbiddenError} for an INBOX or for moving a mailbox below itself
+ * @throws {BadNameError}; {MailboxExistsError}; {MailboxGoneError}; {ForbiddenError} for an INBOX
  */
 export async function renameMailbox(
   store: MailStore,
@@ -162,7 +204,6 @@ export async function renameMailbox(
   const problem = nameProblem(to)
   if (problem !== undefined || isReserved(to)) throw new BadNameError(problem ?? 'the name is reserved')
   if (isInbox(from) || isInbox(to)) throw new ForbiddenError('Operation is not supported on mailbox')
-  if (to.startsWith(`${from}.`)) throw new ForbiddenError('a mailbox cannot move below itself')
   if (quotaRootOf(store, to)?.[0] !== quotaRootOf(store, from)?.[0])
     checkFolderQuota(store, to, [...store.mailboxes(from)].length)
   return store.write((txn) => {
@@ -170,13 +211,20 @@ export async function renameMailbox(
     if (txn.mailbox(to) !== undefined) throw new MailboxExistsError(to)
     const owner = ownerOf(to)
     if (owner !== undefined && txn.mailbox(inboxOf(owner)) === undefined) throw new MailboxGoneError(inboxOf(owner))
+    if (to.startsWith(`${from}.`)) {
+      moveOne(txn, from, to)
+      makeAbove(store, txn, to)
+      return []
+    }
     const names = [...txn.mailboxes(from)].map((writer) => writer.header.name)
-    return names.map((name) => {
+    const renamed = names.map((name) => {
       const target = to + name.slice(from.length)
       const tooLong = nameProblem(target)
       if (tooLong !== undefined) throw new BadNameError(`${target}: ${tooLong}`)
       moveOne(txn, name, target)
       return [name, target] as const
     })
+    makeAbove(store, txn, to)
+    return renamed
   })
 }

@@ -6,7 +6,7 @@ import { UnknownCharsetError } from '../../lib/imap/search_keys.js'
 import { ImapSyntaxError } from '../../lib/imap/syntax_error.js'
 import { UnknownRightError } from '../../lib/mailbox/access.js'
 import { AnnotationValueError } from '../../lib/mailbox/annotation_entries.js'
-import { BadNameError, ForbiddenError } from '../../lib/mailbox/folders.js'
+import { BadNameError, ForbiddenError, HasChildrenError } from '../../lib/mailbox/folders.js'
 import { OverQuotaError } from '../../lib/mailbox/quota.js'
 import { SpecialUseConflictError, SpecialUseError } from '../../lib/mailbox/special_use.js'
 import {
@@ -43,6 +43,8 @@ export function answerFor(error: unknown): { status: 'NO' | 'BAD'; text: string 
   if (error instanceof MailboxExistsError) return { status: 'NO', text: '[ALREADYEXISTS] Mailbox already exists' }
   if (error instanceof BadNameError)
     return { status: 'NO', text: `[CANNOT] Invalid mailbox name: ${oneLine(error.message)}` }
+  if (error instanceof HasChildrenError)
+    return { status: 'NO', text: '[HASCHILDREN] Mailbox has inferior hierarchical names' }
   if (error instanceof ForbiddenError) return { status: 'NO', text: `[CANNOT] ${oneLine(error.message)}` }
   if (error instanceof TooManyFlagsError) return { status: 'NO', text: '[LIMIT] Too many user flags in mailbox' }
   if (error instanceof OverQuotaError) return { status: 'NO', text: '[OVERQUOTA] Over quota' }

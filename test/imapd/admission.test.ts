@@ -31,7 +31,9 @@ autocreate_users: newbie cyrus`,
     N< * LIST (\\HasNoChildren) "/" INBOX
     N< * LIST (\\HasNoChildren \\Drafts) "/" Drafts
     N< * LIST (\\HasNoChildren) "/" Sent
+    N< * LIST (\\HasChildren) "/" Work
     N< * LIST (\\HasNoChildren) "/" Work/Plans
+    N< * LIST (\\HasChildren) "/" "Shared Folders/shared"
     N< * LIST (\\HasNoChildren) "/" "Shared Folders/shared/news"
     N< 2 OK Completed
     N> 3 LSUB "" *

@@ -32,6 +32,8 @@ t.test('a user and their mailboxes', async (t) => {
     A< 12 OK …
     A> 13 LIST "" *
     A< * LIST (\\HasChildren) "." INBOX
+    A< * LIST (\\HasChildren) "." INBOX.a
+    A< * LIST (\\HasChildren) "." INBOX.a.b
     A< * LIST (\\HasNoChildren) "." INBOX.a.b.c
     A< * LIST (\\HasNoChildren) "." INBOX.sub
     A< * LIST (\\HasNoChildren) "." "INBOX.two words"
@@ -41,7 +43,7 @@ t.test('a user and their mailboxes', async (t) => {
     A< * LIST (\\HasChildren) "." INBOX
     A< 14 OK Completed
     A> 15 LIST INBOX. %
-    A< * LIST (\\Noselect \\HasChildren) "." INBOX.a
+    A< * LIST (\\HasChildren) "." INBOX.a
     A< * LIST (\\HasNoChildren) "." INBOX.sub
     A< * LIST (\\HasNoChildren) "." "INBOX.two words"
     A< * LIST (\\HasNoChildren) "." INBOX.viauser
@@ -67,6 +69,8 @@ t.test('a user and their mailboxes', async (t) => {
     A< 23 NO [NONEXISTENT] Mailbox does not exist
     A> 24 RENAME INBOX.q user.bob.q
     A< 24 NO [NOPERM] Permission denied
+    A> 25 DELETE INBOX.a
+    A< 25 NO [HASCHILDREN] Mailbox has inferior hierarchical names
     A> 25 DELETE INBOX.q
     A< 25 OK Completed
     A> 26 DELETE INBOX.q
@@ -138,11 +142,12 @@ t.test('namespaces: unixhierarchysep and altnamespace', async (t) => {
     A< p6 NO …
     A> 3 LIST "" *
     A< * LIST (\\HasNoChildren) "/" INBOX
+    A< * LIST (\\HasChildren) "/" Work
     A< * LIST (\\HasNoChildren) "/" Work/dot.ted
     A< 3 OK Completed
     A> 4 LIST "" %
     A< * LIST (\\HasNoChildren) "/" INBOX
-    A< * LIST (\\Noselect \\HasChildren) "/" Work
+    A< * LIST (\\HasChildren) "/" Work
     A< 4 OK Completed`)
   t.ok(other.server.store.mailbox('user.alice.Work.dot^ted'))
 })

@@ -120,6 +120,10 @@ for (const [topology, transport] of cases) {
       await client.ok('RENAME INBOX/c INBOX/b')
       await sync('two mailboxes exchanged their names')
       t.match(await replica('INBOX/a'), /MESSAGES 2 /)
+      await client.ok('RENAME INBOX/a INBOX/a/x/y')
+      await sync('a mailbox moved below itself')
+      t.match(await replica('INBOX/a/x/y'), /MESSAGES 2 /)
+      t.match(await replica('INBOX/a'), /MESSAGES 0 /)
     }
     await client.ok('DELETE INBOX/b')
     await sync('delete')

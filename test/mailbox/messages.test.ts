@@ -208,16 +208,24 @@ t.test('folders: inheritance, delayed and immediate deletion, renames with child
     'MAILBOX user.alice.a',
     'MAILBOX user.alice.c',
   ])
-  await t.rejects(renameMailbox(store, 'user.alice.c', 'user.alice.c.d'), { name: 'ForbiddenError' })
   await t.rejects(renameMailbox(store, 'user.alice', 'user.bob'), { name: 'ForbiddenError' })
-  await t.rejects(renameMailbox(store, 'user.alice.c', 'user.alice.c.b'), /below itself|exists/)
+  await t.rejects(renameMailbox(store, 'user.alice.c', 'user.alice.c.b'), /exists/)
+  await t.rejects(deleteMailbox(store, 'user.alice.c'), { name: 'HasChildrenError' })
+  const made = await createMailbox(store, 'user.alice.p.q.r')
+  t.equal(store.mailbox('user.alice.p.q')?.acl, made.acl, 'what is missing above is made')
+  const p = store.mailbox('user.alice.p')!
+  t.same(await renameMailbox(store, 'user.alice.p', 'user.alice.p.x.y'), [])
+  t.equal(store.mailbox('user.alice.p.x.y')?.uniqueid, p.uniqueid, 'it moves alone')
+  t.ok(store.mailbox('user.alice.p.q.r'), 'what was below stays')
+  t.not(store.mailbox('user.alice.p')?.uniqueid, p.uniqueid, 'another one takes its place')
+  t.ok(store.mailbox('user.alice.p.x'))
+  await deleteMailbox(store, 'user.alice.c.b')
   await deleteMailbox(store, 'user.alice.c')
   t.match(
     [...store.mailboxes('DELETED')].map((m) => m.name),
-    [/^DELETED\.user\.alice\.c\.[0-9A-F]{8}$/],
+    [/^DELETED\.user\.alice\.c\.[0-9A-F]{8}$/, /^DELETED\.user\.alice\.c\.b\.[0-9A-F]{8}$/],
   )
-  t.ok(store.mailbox('user.alice.c.b'), 'children stay')
-  await deleteMailbox(store, [...store.mailboxes('DELETED')][0]!.name)
+  for (const { name } of [...store.mailboxes('DELETED')]) await deleteMailbox(store, name)
   t.same([...store.mailboxes('DELETED')], [])
   await deleteMailbox(store, 'user.alice')
   t.same([...store.mailboxes('user.alice')], [])

@@ -1,9 +1,9 @@
 /** DELETE (RFC 3501 §6.3.4). A user cannot delete their own INBOX. */
-import { deleteMailbox } from '../../../lib/mailbox/folders.js'
+import { deleteMailbox, HasChildrenError, hasChildren } from '../../../lib/mailbox/folders.js'
 import { isInbox } from '../../../lib/mailbox/names.js'
 import { checkUnprotected } from '../../../lib/mailbox/special_use.js'
 import { define, LOGGED_IN } from '../command.js'
-import { No } from '../errors.js'
+import { DENIED, No } from '../errors.js'
 import { mustFind } from '../mailboxes.js'
 import { changeKey } from '../notify/notifier.js'
 
@@ -18,7 +18,9 @@ export const deleteCommand = define<string>({
     return name
   },
   async run({ session }, external) {
-    const { header } = mustFind(session, external, 'x')
+    const { header, rights } = mustFind(session, external, '')
+    if (!isInbox(header.name) && hasChildren(session.imapd.store, header.name)) throw new HasChildrenError(header.name)
+    if (!rights.has('x')) throw new No(`[NOPERM] ${DENIED}`)
     if (isInbox(header.name) && !session.isAdmin) throw new No('[CANNOT] Operation is not supported on mailbox')
     if (!session.isAdmin) checkUnprotected(session.imapd.store, header, session.user!)
     session.notifier?.causes(changeKey('mailbox', header.name))
