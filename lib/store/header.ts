@@ -61,7 +61,10 @@ export interface MailboxHeader {
   annotationOctets: number
   /** when a transaction last changed it, unix seconds */
   changedAt: number
-  /** what a master of the 2.3 generation has told of the owner's reading, [time of the last change, UIDs read that were not here yet]; 0 if nothing */
+  /**
+   * the owner's reading as the 2.3 generation tells it: 0 nothing was ever read; [when it last changed, UIDs read that were not here yet] as a
+   * master has told it; the time is -1 when it has changed here since
+   */
   ownerSeen: readonly [lastChange: number, ahead: string] | 0
 }
 

@@ -19,6 +19,8 @@ import type { StoreTransaction } from './transaction.js'
 /** Changes remembered in a header, so that a snapshot can be brought up to date block by block. */
 const CHANGES_KEPT = 32
 
+const SEEN_CHANGED: readonly [lastChange: number, ahead: string] = [-1, '']
+
 interface Block {
   firstUid: number
   /** packed records; its length is a multiple of RECORD_SIZE */
@@ -298,7 +300,7 @@ export class MailboxWriter {
 
   /** What a peer has told of the owner's reading no longer holds when that changes; who dictates the change sets it again. */
   #noteSeen(before: number, after: number): void {
-    if (this.header.ownerSeen !== 0 && (before ^ after) & Flag.Seen) this.header.ownerSeen = 0
+    if ((before ^ after) & Flag.Seen) this.header.ownerSeen = SEEN_CHANGED
   }
 
   #dirty(block: Block): void {

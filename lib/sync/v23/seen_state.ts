@@ -50,10 +50,10 @@ function ownerEntry(index: MailboxIndex): SeenEntry | undefined {
     open = (flags & Flag.Seen) !== 0
   }
   if (recentTime === 0 && seen.length === 0 && ownerSeen === 0) return undefined
-  const [told, ahead] = ownerSeen || [0, '']
+  const [told, ahead] = ownerSeen || [-1, '']
   const seenUids = formatUidSet([...seen, ...parseUidSet(ahead)])
   // what a master has told stands until something changes here (mailbox_writer.ts)
-  const lastChange = ownerSeen !== 0 ? told : changed
+  const lastChange = told >= 0 ? told : changed
   return { lastRead: recentTime, lastUid: recentUid, lastChange, seenUids }
 }
 
@@ -87,6 +87,7 @@ export async function setSeenEntry(
       header.recentUid = entry.lastUid
       header.ownerSeen = [entry.lastChange, formatUidSet(difference(seen, [[0, last]]))]
       writer.touch()
+      txn.log(syncLogLine('SEEN', userid, header.name))
       txn.log(syncLogLine('MAILBOX', header.name))
     })
   }
@@ -115,7 +116,11 @@ export function setGuestEntry(txn: StoreTransaction, userid: string, uniqueid: s
   txn.log(syncLogLine('SEEN', userid, uniqueid))
 }
 
-/** Whether an entry that is told takes the place of one that is here (csync-2.3.md §4.11). */
+/**
+ * Whether an entry that is told takes the place of one that is here (csync-2.3.md §4.11). Of two from one second the later told counts, which 2.3.8
+ * leaves out.
+ */
 export function isNewer(told: SeenEntry, here: SeenEntry | undefined): boolean {
-  return here === undefined || told.lastUid > here.lastUid || told.lastChange > here.lastChange
+  if (here === undefined || told.lastUid > here.lastUid || told.lastChange > here.lastChange) return true
+  return told.lastUid === here.lastUid && told.lastChange === here.lastChange
 }

@@ -165,9 +165,8 @@ function sameSeen(said: string, wanted: string): boolean | string {
   for (const [uniqueid, entry] of ours.entries) {
     const their = theirs.entries.get(uniqueid)
     if (their === undefined) return `an entry too much: ${uniqueid}`
-    // an entry that says nothing new but when it was read is not taken (§4.11), so that ours is older in that
     const { lastRead, lastUid, lastChange } = entry
-    if (lastRead > their.lastRead || lastUid !== their.lastUid || lastChange !== their.lastChange)
+    if (lastRead !== their.lastRead || lastUid !== their.lastUid || lastChange !== their.lastChange)
       return `${uniqueid}: ${JSON.stringify(entry)} instead of ${JSON.stringify(their)}`
   }
   return ours.entries.size > 0

@@ -111,7 +111,7 @@ t.test('2.3.16: GUIDs, UIDVALIDITY, mod-sequences, compression', async (t) => {
     ['SETMODSEQ 9', 'OK Updated modseqs on 0 messages okay\r\n'],
     [
       'MAILBOXES user.alice',
-      `** 0123456789abcdef user.alice ${ACL} 78 2 9 3\r\n* 1 8 ${guid} (\\flagged)\r\n* 2 9 ${guid} ()\r\nOK Mailboxes finished\r\n`,
+      `** 0123456789abcdef user.alice ${ACL} 78 2 10 3\r\n* 1 8 ${guid} (\\flagged)\r\n* 2 9 ${guid} ()\r\nOK Mailboxes finished\r\n`,
     ],
     [
       `UPLOAD 3 1795430168 SIMPLE ${'1'.repeat(40)} 3 1170787759 1170763200 1795430168 10 () ${literal(message)}`,

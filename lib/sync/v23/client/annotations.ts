@@ -1,5 +1,4 @@
 /** The annotations of one mailbox, or of the server for '', brought into line (csync-2.3.md §6.4). */
-import { textOf } from '../../dlist.js'
 import { listedAnnotations } from '../listed_annotations.js'
 import { astring, nameArgument } from '../text.js'
 import { askLines, oneText } from './remote.js'
@@ -26,7 +25,7 @@ export async function syncAnnotations(session: ClientSession23, name: string): P
   const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
   changes.sort((a, b) => order(a.entry, b.entry) || order(a.userid, b.userid))
   for (const { entry, userid, value } of changes) {
-    const written = value === undefined ? 'NIL' : textOf(value).toUpperCase() === 'NIL' ? '"NIL"' : astring(value)
+    const written = value === undefined ? 'NIL' : astring(value)
     await peer.ask('SETANNOTATION', [
       `SETANNOTATION ${nameArgument(name)} ${nameArgument(entry)} ${nameArgument(userid)} ${written}`,
     ])

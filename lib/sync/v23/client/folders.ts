@@ -13,7 +13,7 @@ import { CONDSTORE, hasCondstore, optionBits } from '../mailbox_lines.js'
 import { astring, nameArgument } from '../text.js'
 import { syncAnnotations } from './annotations.js'
 import { idOf, isLive, OtherMailboxError, syncMessages } from './mailbox.js'
-import { syncMeta } from './meta.js'
+import { syncMeta, syncOwnSeen } from './meta.js'
 import { askMailboxes, type RemoteMailbox } from './remote.js'
 import type { ClientSession23 } from './session.js'
 
@@ -221,4 +221,8 @@ export async function syncMailboxes(session: ClientSession23, names: readonly st
   session.store.refresh()
   const ours = names.flatMap((name) => session.mailbox(name) ?? [])
   await syncFolders(session, ours, theirs, { forUser: false })
+  for (const { id, name } of ours) {
+    const mailbox = session.store.mailboxById(id)
+    if (mailbox?.name === name) await attempt(name, () => syncOwnSeen(session, mailbox))
+  }
 }

@@ -1,6 +1,6 @@
 /** From many log lines the few things to do with a replica of the 2.3 generation, in their order (csync-2.3.md §7.3). Pure. */
 import { isUnsubscription, parseLogLine } from '../../log_lines.js'
-import { inboxOf, ownerOf } from '../../names.js'
+import { inboxOf, isSieveMailbox, ownerOf } from '../../names.js'
 
 /** What a log asks for, each item once, in the order in which it came. */
 export interface LogPlan23 {
@@ -37,11 +37,13 @@ export function planLog23(lines: Iterable<string>, complain: (message: string) =
     switch (entry.type) {
       case 'MAILBOX':
       case 'UNMAILBOX':
-        mailboxes.add(first)
-        break
       case 'RENAME':
       case 'DOUBLEMAILBOX':
-        mailboxes.add(first).add(second)
+        for (const name of entry.args) {
+          // scripts, which are files over there
+          if (isSieveMailbox(name)) sets.META.add(ownerOf(name))
+          else mailboxes.add(name)
+        }
         break
       case 'USER':
       case 'UNUSER':
@@ -54,6 +56,7 @@ export function planLog23(lines: Iterable<string>, complain: (message: string) =
         pairs[isUnsubscription(line) ? 'UNSUB' : 'SUB'].set(`${first}\n${second}`, [first, second])
         break
       default:
+        if (isSieveMailbox(first)) break
         sets[entry.type as keyof typeof sets]?.add(first)
     }
   }

@@ -14,7 +14,7 @@ import { syncAnnotations } from './annotations.js'
 import { FolderFailure, syncMailboxes } from './folders.js'
 import { planLog23 } from './log_plan.js'
 import { appendMessages } from './mailbox.js'
-import { syncMeta } from './meta.js'
+import { syncMeta, syncOwnSeen } from './meta.js'
 import type { ClientSession23 } from './session.js'
 import { syncUser } from './user.js'
 
@@ -70,6 +70,7 @@ class Run {
       await this.#promoting('APPEND', name, mailboxes, async () => {
         session.options.tell(`APPEND ${name}`)
         await appendMessages(session, this.#local(name))
+        await syncOwnSeen(session, this.#local(name))
       })
     for (const name of plan.acls)
       await this.#promoting('ACL', name, mailboxes, async () => {
@@ -136,6 +137,7 @@ class Run {
       const entry = seenEntryOf(store, mailbox, user)
       if (entry === undefined) return
       session.options.tell(what)
+      session.seenTold.delete(mailbox.uniqueid)
       const { lastRead, lastUid, lastChange, seenUids } = entry
       const numbers = [lastRead, lastUid, lastChange].map(String)
       await peer.say('SETSEEN', nameArgument(user), nameArgument(mailbox.name), ...numbers, astring(seenUids))

@@ -1,9 +1,9 @@
 /** What is a user's own beside their mailboxes (csync-2.3.md §6.3): subscriptions, seen state, scripts. */
 import { hasInternalSeen } from '../../../mailbox/seen.js'
 import { sieveScripts } from '../../../mailbox/sieve_scripts.js'
-import { now, type SeenEntry } from '../../../store/store.js'
+import { type MailboxHeader, now, type SeenEntry } from '../../../store/store.js'
 import { bytesOf } from '../../dlist.js'
-import { inboxOf } from '../../names.js'
+import { inboxOf, ownerOf } from '../../names.js'
 import { writeSeenFile } from '../seen_file.js'
 import { seenEntryOf } from '../seen_state.js'
 import { isShown } from '../shown.js'
@@ -11,6 +11,9 @@ import { internalName, subscriptionsOf } from '../subscriptions.js'
 import { astring, nameArgument } from '../text.js'
 import { askLines, oneText, type RemoteFile, readFile } from './remote.js'
 import type { ClientSession23 } from './session.js'
+
+/** Mailboxes of which it is remembered what was told. */
+const MOST_TOLD = 20_000
 
 /** Subscriptions, seen state, scripts. @throws {PeerRefusalError}, {PeerGoneError} */
 export async function syncMeta(session: ClientSession23, userid: string): Promise<void> {
@@ -40,7 +43,7 @@ export async function syncSubscriptions(
 }
 
 /** SETSEEN_ALL with all that the user has read, if anything is known of it. */
-export async function syncSeen({ store, peer }: ClientSession23, userid: string): Promise<void> {
+export async function syncSeen({ store, peer, seenTold }: ClientSession23, userid: string): Promise<void> {
   const entries = new Map<string, SeenEntry>()
   for (const [uniqueid, entry] of store.seenEntries(userid)) entries.set(uniqueid, entry)
   for (const mailbox of store.mailboxes(inboxOf(userid))) {
@@ -50,7 +53,30 @@ export async function syncSeen({ store, peer }: ClientSession23, userid: string)
   }
   if (entries.size === 0) return
   const file = writeSeenFile(entries, now())
+  seenTold.clear()
   await peer.ask('SETSEEN_ALL', [`SETSEEN_ALL ${nameArgument(userid)} {${file.length}+}\r\n`, file])
+}
+
+/**
+ * What the owner has read in a mailbox, which our own servers log with its flags as MAILBOX, not as SEEN; unless that was told on this connection.
+ * Where a 2.3 master has told it to us it comes with log lines of its own.
+ * @throws {PeerRefusalError}, {PeerGoneError}
+ */
+export async function syncOwnSeen(session: ClientSession23, mailbox: MailboxHeader): Promise<void> {
+  const { store, peer, seenTold } = session
+  const owner = ownerOf(mailbox.name)
+  const told23 = mailbox.ownerSeen !== 0 && mailbox.ownerSeen[0] >= 0
+  if (owner === '' || told23 || !hasInternalSeen(mailbox, owner)) return
+  const entry = seenEntryOf(store, mailbox, owner)
+  if (entry === undefined) return
+  const { lastRead, lastUid, lastChange, seenUids } = entry
+  // when a record changed for another reason, that is no news
+  const told = `${lastRead} ${lastUid} ${seenUids}`
+  if (seenTold.get(mailbox.uniqueid) === told) return
+  const numbers = [lastRead, lastUid, lastChange].map(String)
+  await peer.say('SETSEEN', nameArgument(owner), nameArgument(mailbox.name), ...numbers, astring(seenUids))
+  if (seenTold.size >= MOST_TOLD) seenTold.clear()
+  seenTold.set(mailbox.uniqueid, told)
 }
 
 /** Scripts alone (`-s`). @throws {PeerRefusalError}, {PeerGoneError} */
@@ -82,10 +108,12 @@ export async function syncFiles(
   const user = nameArgument(userid)
   const there = new Map(theirs.map((file) => [file.name, file]))
   const ours = await localFiles(session, userid)
+  // what has changed twice within a second is not to be told by its time
+  const lately = now() - 2
   const known = new Set(ours.map(({ name }) => name))
   for (const { name, mtime, content } of ours) {
     const their = there.get(name)
-    if (their !== undefined && their.mtime >= mtime) continue
+    if (their !== undefined && (their.mtime > mtime || (their.mtime === mtime && mtime < lately))) continue
     await peer.ask('UPLOAD_SIEVE', [
       `UPLOAD_SIEVE ${user} ${astring(bytesOf(name))} ${mtime} {${content.length}+}\r\n`,
       content,

@@ -24,6 +24,8 @@ export const PAUSES = [0, 2000, 4000] as const
 export class ClientSession23 {
   /** ids of messages that the replica has staged on this connection */
   readonly staged = new Set<string>()
+  /** what owners have read in their mailboxes, as it was told on this connection: `syncOwnSeen` */
+  readonly seenTold = new Map<string, string>()
 
   constructor(
     readonly store: MailStore,

@@ -20,6 +20,8 @@ export interface Context {
   readonly release: Release
   /** store id of the selected mailbox */
   selected: number | undefined
+  /** store ids of mailboxes that were empty when they were selected: nobody has seen a mod-sequence of theirs */
+  readonly fresh: Set<number>
   /** A change that the peer asks for; logged only for chains of replicas. */
   write<T>(change: (transaction: StoreTransaction) => T): Promise<T>
   /** Adds text of bytes to the answer; waits when much has gathered and the peer is slow. */

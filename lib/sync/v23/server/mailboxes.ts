@@ -16,6 +16,7 @@ export const select: Command = async (context, line) => {
   const [bytes = ''] = await argumentsOf(line, 1)
   const mailbox = shownMailbox(context.store, textOf(bytes))
   context.selected = mailbox?.id
+  if (mailbox?.lastUid === 0) context.fresh.add(mailbox.id)
   if (mailbox === undefined) return `NO Failed to select mailbox "${bytes}": ${Reason.nonexistent}`
   return `OK ${mailbox.uniqueid} ${mailbox.lastUid}`
 }

@@ -104,7 +104,10 @@ export const setFlags: Command = async (context, line) => {
   return `OK Updated flags on ${items.length} messages okay`
 }
 
-/** SETMODSEQ (2.3.11): HIGHESTMODSEQ, then UIDs and what their mod-sequences become. */
+/**
+ * SETMODSEQ (2.3.11): HIGHESTMODSEQ, then UIDs and their mod-sequences. None of ours becomes smaller: clients here have seen them, and so may a
+ * replica of this one. A change that the peer does not count, of \Seen say, makes ours run ahead; then it says this again at its next look.
+ */
 export const setModseq: Command = async (context, line) => {
   const index = context.selected === undefined ? undefined : context.store.index(context.selected)
   if (index === undefined) return 'NO Mailbox not open'
@@ -122,9 +125,9 @@ export const setModseq: Command = async (context, line) => {
     await changeSelected(context, items, (writer, some) => {
       for (const [uid, modseq] of some) {
         const record = writer.record(uid)
-        if (record !== undefined && record.modseq !== modseq) writer.update({ ...record, modseq })
+        if (record !== undefined && record.modseq < modseq) writer.update({ ...record, modseq })
       }
-      writer.header.highestModseq = highest
+      writer.header.highestModseq = Math.max(writer.header.highestModseq, highest, ...some.map(([, modseq]) => modseq))
       writer.touch()
     })
   } catch (error) {

@@ -133,6 +133,7 @@ class Session implements Context {
   readonly user: string
   readonly staging: Staging
   readonly lock: SyncLock
+  readonly fresh = new Set<number>()
   selected: number | undefined
   release: Release
   readonly #connection: Connection

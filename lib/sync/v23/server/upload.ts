@@ -201,8 +201,9 @@ function put(context: Context, writer: MailboxWriter, item: Item): void {
   const { id, uid, internaldate, lastUpdated, flags, message } = item
   const { guid, size, headerSize, sentdate, cache, path } = message
   const { ownerSeen } = header
-  // from 2.3.11 on the master's mod-sequences are ours; before, it has none to tell
-  const modseq = context.release.modseqs && item.modseq > 0 ? item.modseq : writer.nextModseq()
+  // from 2.3.11 on the master's mod-sequences are ours, but below what clients may have seen here; before, it has none to tell
+  const counts = context.release.modseqs && (item.modseq > header.highestModseq || context.fresh.has(header.id))
+  const modseq = counts && item.modseq > 0 ? item.modseq : writer.nextModseq()
   header.highestModseq = Math.max(header.highestModseq, modseq)
   const before = writer.record(uid)
   const ahead = ownerSeen === 0 ? [] : parseUidSet(ownerSeen[1])
