@@ -29,6 +29,13 @@ import { fileURLToPath } from 'node:url'
  */
 const NODE_FLAGS = ['--max-semi-space-size=8', '--optimize-for-size']
 
+/**
+ * Those of the ends of replication, of which few run: with a larger young generation an upload of 5,000 messages takes sync_server 1.25 s of
+ * processor time instead of 1.7 s.
+ */
+const REPLICATION_FLAGS = ['--max-semi-space-size=16']
+const REPLICATION = /\/sync_(?:server|client)\/main\.js$/
+
 /** Threads for file I/O and database commits: a service keeps one of them waiting for connections. */
 const POOL_THREADS = 6
 
@@ -67,7 +74,7 @@ esac
 node=${quoted(node)}
 [ -x "$node" ] || node=node
 export UV_THREADPOOL_SIZE="\${UV_THREADPOOL_SIZE:-${POOL_THREADS}}" CYRUS_BINDIR="$here"
-exec "$node" ${NODE_FLAGS.join(' ')} "$here"/${quoted(main)} "$@"
+exec "$node" ${(REPLICATION.test(main) ? REPLICATION_FLAGS : NODE_FLAGS).join(' ')} "$here"/${quoted(main)} "$@"
 `
 }
 

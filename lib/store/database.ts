@@ -46,7 +46,7 @@ export type QuotaResource = (typeof QUOTA_RESOURCES)[number]
 
 /** What a process still owes after a commit; see intents.ts. */
 export interface Intent {
-  /** message files that were linked: [mailbox id, UID, source path] */
+  /** message files that got their names: [mailbox id, UID, path of the source, '' if the bytes alone are one] */
   links: [id: number, uid: number, source: string][]
   /** replication log lines */
   log: string[]

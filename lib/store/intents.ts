@@ -123,7 +123,7 @@ export async function recover(database: Database, spool: Spool, syncLog: SyncLog
     }
   })
   await eachOf(async ({ key, value }) => {
-    for (const [id, uid, source] of value.links) relink(database, spool, id, uid, source, log)
+    for (const [id, uid, source] of value.links) if (source !== '') relink(database, spool, id, uid, source, log)
     await syncLog.write(value.log)
     for (const path of value.remove) {
       if (path.endsWith('.')) {

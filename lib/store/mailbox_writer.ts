@@ -8,6 +8,7 @@ import { Flag, MAX_USER_FLAGS } from './flags.js'
 import { type Granted, updateGranted } from './granted.js'
 import type { MailboxHeader } from './header.js'
 import { packHeader } from './header.js'
+import type { MessageSource } from './in_memory.js'
 import { RECORDS_PER_BLOCK } from './index.js'
 import { uidKey, uidOfKey } from './keys.js'
 import { readMessageAnnotations } from './lookups.js'
@@ -77,12 +78,12 @@ export class MailboxWriter {
   /**
    * Adds a message behind all others.
    * @param record its uid must be above header.lastUid, which it becomes
-   * @param source the staged file, or another mailbox's message file on the same partition; undefined for a record without content (expunged on the peer)
+   * @param source the staged file, another mailbox's message file on the same partition, or the bytes; undefined for a record without content (expunged on the peer)
    * @param cache lib/message's summary
    */
   append(
     record: MessageRecord,
-    source: string | undefined,
+    source: MessageSource | undefined,
     cache: Buffer | undefined,
     annotations: readonly Annotation[] = [],
   ): void {
@@ -95,7 +96,7 @@ export class MailboxWriter {
    * A message under a UID that a peer of the 2.3 generation dictates: behind all others, between them, or in the place of one that has the
    * UID, whose content it then takes over. As `append` otherwise; header.lastUid is raised if need be.
    */
-  put(record: MessageRecord, source: string | undefined, cache: Buffer | undefined): void {
+  put(record: MessageRecord, source: MessageSource | undefined, cache: Buffer | undefined): void {
     const { header, transaction } = this
     let last = this.#lastBlock()
     if (last?.data.length === 0) {
@@ -154,7 +155,7 @@ export class MailboxWriter {
 
   #addLast(
     record: MessageRecord,
-    source: string | undefined,
+    source: MessageSource | undefined,
     cache: Buffer | undefined,
     annotations: readonly Annotation[],
   ): void {

@@ -4,6 +4,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Database } from './database.js'
 import type { MailboxHeader } from './header.js'
+import type { InMemory } from './in_memory.js'
 import { readSearchFile, type SearchEntry, SearchFileWriter } from './search_file.js'
 import type { Spool } from './spool.js'
 import type { Staged, Stager } from './stager.js'
@@ -13,6 +14,9 @@ import { StoreReader } from './store_reader.js'
 export class MessageFileError extends Error {
   override name = 'MessageFileError'
 }
+
+/** Where a mailbox's files are. */
+export type Place = Pick<MailboxHeader, 'partition' | 'uniqueid'>
 
 /** What MailStore knows of messages' files. */
 export class MessageFiles extends StoreReader {
@@ -51,7 +55,7 @@ export class MessageFiles extends StoreReader {
   }
 
   /** Where a message's file is, for a transaction that links it elsewhere on the same partition. */
-  messagePath(mailbox: MailboxHeader, uid: number): string {
+  messagePath(mailbox: Place, uid: number): string {
     return this.spool.messagePath(mailbox, uid)
   }
 
@@ -89,6 +93,15 @@ export class MessageFiles extends StoreReader {
       stager.abort()
       throw error
     }
+  }
+
+  /**
+   * Makes the files of messages in memory before the transaction that appends them to a mailbox, whose UIDs nobody else will give: for a
+   * replication peer. Those of a transaction that fails go with `removePlaced`.
+   */
+  async placeAhead(mailbox: Place, messages: Iterable<readonly [uid: number, message: InMemory]>): Promise<void> {
+    // one after the other: of several threads that make files in one directory, all but one wait for it
+    for (const [uid, message] of messages) await message.placeAhead(this.spool.messagePath(mailbox, uid))
   }
 
   /** The bytes of a staged message. */

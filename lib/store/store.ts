@@ -9,6 +9,7 @@
  * - A record's file is there as long as the record is not expunged; its name is its UID in its mailbox's directory.
  * - Only UIDs above header.lastUid are ever added, so what a client has seen keeps its place.
  */
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../config/config.js'
 import type { Logger } from '../process/log.js'
@@ -17,8 +18,10 @@ import { Confirmations, type Generation } from './confirmations.js'
 import { commitFailure, type Database, openDatabase } from './database.js'
 import { ChangeFeed } from './feed.js'
 import type { MailboxHeader } from './header.js'
+import type { InMemory } from './in_memory.js'
 import { Intents, recover } from './intents.js'
-import { MessageFiles } from './message_files.js'
+import { flagsOf } from './lookups.js'
+import { MessageFiles, type Place } from './message_files.js'
 import { Settler } from './settler.js'
 import { Spool } from './spool.js'
 import { SyncLog, syncLogChannels } from './sync_log.js'
@@ -29,6 +32,7 @@ export { QUOTA_RESOURCES } from './database.js'
 export { MailboxExistsError, MailboxGoneError, TooManyFlagsError } from './errors.js'
 export { FLAG_NAMES, Flag, SYSTEM_FLAGS } from './flags.js'
 export type { MailboxHeader } from './header.js'
+export { InMemory, type MessageSource } from './in_memory.js'
 export type { MailboxIndex } from './index.js'
 export { JOURNAL_KEPT, type JournalEntry } from './journal.js'
 export { MailboxWriter } from './mailbox_writer.js'
@@ -36,7 +40,7 @@ export { MessageFileError } from './message_files.js'
 export { type MessageRecord, NULL_GUID, NULL_THRID, NULL_UUID } from './record.js'
 export type { SearchEntry } from './search_file.js'
 export { isPathSafe, UnknownPartitionError } from './spool.js'
-export type { Staged, Stager } from './stager.js'
+export { INLINE_LIMIT, type Staged, type Stager } from './stager.js'
 export { type Annotation, VENDOR } from './sync_crc.js'
 export { syncLogLine } from './sync_log.js'
 export { now } from './time.js'
@@ -167,6 +171,18 @@ export class MailStore extends MessageFiles {
       this.#afterCommit.beginSoon(transaction, sequence)
     }
     return result as T
+  }
+
+  /** Removes files that `placeAhead` made, unless a record has come to own the name. */
+  async removePlaced(mailbox: Place, messages: Iterable<readonly [uid: number, message: InMemory]>): Promise<void> {
+    await this.database.commit(() => {
+      const id = this.database.tables.uniqueids.get(mailbox.uniqueid)
+      for (const [uid, message] of messages) {
+        const path = this.spool.messagePath(mailbox, uid)
+        const owned = id !== undefined && flagsOf(this.database.tables, id, uid) !== undefined
+        if (message.isPlacedAt(path) && !owned) rmSync(path, { force: true })
+      }
+    })
   }
 
   /** Calls a listener whenever any process has changed a mailbox. @returns how to stop that */

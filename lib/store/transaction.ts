@@ -8,6 +8,7 @@ import { MailboxExistsError, MailboxGoneError } from './errors.js'
 import { Flag } from './flags.js'
 import { updateGranted } from './granted.js'
 import { type MailboxHeader, unpackHeader } from './header.js'
+import type { MessageSource } from './in_memory.js'
 import type { Content } from './intents.js'
 import { addToJournal, type JournalEntry, journalEnd } from './journal.js'
 import { nameKey, uidKey } from './keys.js'
@@ -179,14 +180,16 @@ export class StoreTransaction {
   }
 
   /** Gives a file the name of a mailbox's message, now and again after a crash. */
-  linkMessage(header: MailboxHeader, uid: number, source: string): void {
+  linkMessage(header: MailboxHeader, uid: number, source: MessageSource): void {
     const target = this.spool.messagePath(header, uid)
-    linkFile(source, target)
+    const inMemory = typeof source !== 'string'
+    if (inMemory) source.place(target)
+    else linkFile(source, target)
     this.directories.add(this.spool.directory(header))
     this.files.push(target)
     this.partitions.add(header.partition)
-    const link = this.intent.links.push([header.id, uid, source]) - 1
-    const bytes = this.spool.unsyncedBytes(source)
+    const link = this.intent.links.push([header.id, uid, inMemory ? '' : source]) - 1
+    const bytes = inMemory ? source.bytes : this.spool.unsyncedBytes(source)
     if (bytes !== undefined) this.contents.push([link, bytes])
   }
 

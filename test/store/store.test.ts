@@ -260,26 +260,37 @@ t.test('the replication log gets the lines of what was committed, quoted as Cyru
   t.throws(() => syncLogLine('MAILBOX', 'a\nUNUSER b'), /line end/)
 })
 
-t.test(
-  'a power failure right after a commit: bytes that had not reached the disk come back, in copies too',
-  async (t) => {
-    const { store, directory, config } = await storeFixture(t)
-    const id = await make(store, 'user.alice', 'abcdef')
-    const child = spawn(process.execPath, [
-      join(fileURLToPath(import.meta.url), '../killed_writer.js'),
-      config.path,
-      String(id),
-    ])
-    await new Promise((resolve) => child.on('exit', resolve))
-    const path = join(directory, 'spool/uuid/a/b/abcdef/1.')
-    const copy = await make(store, 'user.alice.copy', 'copied')
-    await store.write((txn) => txn.mustMailbox(copy).append(record(1), path, undefined))
-    writeFileSync(path, Buffer.alloc(5))
-    t.equal(await store.recover(), 1)
-    t.equal(readFileSync(path, 'latin1'), 'hello')
-    t.equal(String(await store.readMessage(store.mailboxById(copy)!, 1)), 'hello')
-  },
-)
+for (const source of ['file', 'memory']) {
+  t.test(
+    `a power failure right after a commit, of a ${source}: what had not reached the disk comes back`,
+    async (t) => {
+      const { store, directory, config } = await storeFixture(t)
+      const id = await make(store, 'user.alice', 'abcdef')
+      const writer = join(fileURLToPath(import.meta.url), '../killed_writer.js')
+      const child = spawn(process.execPath, [writer, config.path, String(id), source])
+      await new Promise((resolve) => child.on('exit', resolve))
+      const path = join(directory, 'spool/uuid/a/b/abcdef/1.')
+      const copy = await make(store, 'user.alice.copy', 'copied')
+      await store.write((txn) => txn.mustMailbox(copy).append(record(1), path, undefined))
+      writeFileSync(path, Buffer.alloc(5))
+      t.equal(await store.recover(), 1)
+      t.equal(readFileSync(path, 'latin1'), 'hello')
+      t.equal(String(await store.readMessage(store.mailboxById(copy)!, 1)), 'hello', 'in copies too')
+    },
+  )
+}
+
+t.test('a power failure right after a commit: a message from memory whose file is gone', async (t) => {
+  const { store, directory, config } = await storeFixture(t)
+  const id = await make(store, 'user.alice', 'abcdef')
+  const writer = join(fileURLToPath(import.meta.url), '../killed_writer.js')
+  const child = spawn(process.execPath, [writer, config.path, String(id), 'memory'])
+  await new Promise((resolve) => child.on('exit', resolve))
+  const path = join(directory, 'spool/uuid/a/b/abcdef/1.')
+  rmSync(path)
+  t.equal(await store.recover(), 1)
+  t.equal(readFileSync(path, 'latin1'), 'hello')
+})
 
 t.test('what was carried out is taken back: no intent and no bytes are left in the database', async (t) => {
   const { store, config } = await storeFixture(t)

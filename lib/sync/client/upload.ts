@@ -1,6 +1,7 @@
 /** Getting messages to the replica: RESERVE for those it may have already, MESSAGE for the rest (csync.md §5.1, §5.2, §8.3). */
 import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
+import { guidOf } from '../../message/summary.js'
 import { Flag, type MailboxHeader, type MailboxIndex } from '../../store/store.js'
 import { bytesOf, fileHead, list, scalar, stringsOf } from '../dlist.js'
 import type { Piece } from './peer_wire.js'
@@ -159,9 +160,7 @@ function readNow({ store }: ClientSession, mailbox: MailboxHeader, { uid, guid, 
 
 function verified(message: Buffer, guid: string, size: number): Content {
   if (message.length !== size) return `file has ${message.length} bytes instead of ${size}`
-  return createHash('sha1').update(message).digest('hex') === guid
-    ? message
-    : 'file is damaged: its SHA-1 is not the GUID'
+  return guidOf(message) === guid ? message : 'file is damaged: its SHA-1 is not the GUID'
 }
 
 /** What is wrong with a file, without the name of the mailbox and the message, which whoever tells it adds. */

@@ -8,8 +8,10 @@
 import {
   type Annotation,
   Flag,
+  type InMemory,
   isPathSafe,
   MailboxExistsError,
+  type MailboxHeader,
   type MailboxWriter,
   type MessageRecord,
   type StoreTransaction,
@@ -36,7 +38,7 @@ const SLICE = 256
 
 /** @throws {Refusal}, {DlistFieldError} */
 export async function applyMailbox(context: SessionContext, value: Dlist): Promise<void> {
-  const { store, write, log } = context
+  const { store, write } = context
   const state = parseState(value, 'client')
   const map = value as DlistMap
   const since = parseSince(map)
@@ -49,32 +51,111 @@ export async function applyMailbox(context: SessionContext, value: Dlist): Promi
       throw new Refusal(Refused.unknown, `unknown partition ${state.partition}`)
   }
 
-  let id: number | undefined
-  let complete = false
-  for (let at = 0; !complete; at += SLICE) {
-    const slice = records.slice(at, at + SLICE)
-    const last = at + SLICE >= records.length
-    const parts = slice.map((record) => toStore(record))
-    for (const { unknownFlags } of parts) for (const flag of unknownFlags) log.warning(`Unknown system flag: ${flag}`)
-    try {
-      const result = await write((txn) => {
-        const writer = id === undefined ? prepare(txn, context, state, since, records) : txn.mustMailbox(id)
-        if (id === undefined) replaceRightsAndAnnotations(txn, writer, state)
-        let appended = false
-        for (const part of parts) appended = applyRecord(context, writer, part) || appended
-        const { name } = writer.header
-        if (appended) txn.log(syncLogLine('APPEND', name))
-        txn.log(syncLogLine('MAILBOX', name))
-        return { id: writer.header.id, matches: !last || finish(context, writer, state) }
+  const begin = (txn: StoreTransaction): MailboxWriter => {
+    const writer = prepare(txn, context, state, since, records)
+    replaceRightsAndAnnotations(txn, writer, state)
+    return writer
+  }
+  try {
+    let id: number | undefined
+    // a new mailbox comes first, so that its directory is there for the messages; not if it would have to stay without them
+    if (store.mailbox(state.name)?.uniqueid !== state.uniqueid && hasAll(context, state, records)) {
+      id = await write((txn) => {
+        const writer = begin(txn)
+        txn.log(syncLogLine('MAILBOX', writer.header.name))
+        return writer.header.id
       })
-      id = result.id
-      complete = last
-      if (!result.matches) throw new Refusal(Refused.checksum)
-    } catch (error) {
-      if (error instanceof TooManyFlagsError || error instanceof MailboxExistsError)
-        throw new Refusal(Refused.unknown, error.message)
-      throw error
+      store.refresh()
     }
+    let at = 0
+    let slice = new Slice(context, state, records.slice(0, SLICE))
+    for (;;) {
+      await slice.ready
+      at += SLICE
+      const last = at >= records.length
+      // while these are committed, the files of the next are made
+      const next = last ? undefined : new Slice(context, state, records.slice(at, at + SLICE))
+      let result: { id: number; matches: boolean }
+      try {
+        const { parts } = slice
+        result = await write((txn) => {
+          const writer = id === undefined ? begin(txn) : txn.mustMailbox(id)
+          let appended = false
+          for (const part of parts) appended = applyRecord(context, writer, part) || appended
+          const { name } = writer.header
+          if (appended) txn.log(syncLogLine('APPEND', name))
+          txn.log(syncLogLine('MAILBOX', name))
+          return { id: writer.header.id, matches: !last || finish(context, writer, state) }
+        })
+      } catch (error) {
+        await slice.drop()
+        await next?.drop()
+        throw error
+      }
+      id = result.id
+      slice.taken()
+      if (!result.matches) throw new Refusal(Refused.checksum)
+      if (next === undefined) return
+      slice = next
+    }
+  } catch (error) {
+    if (error instanceof TooManyFlagsError || error instanceof MailboxExistsError)
+      throw new Refusal(Refused.unknown, error.message)
+    throw error
+  }
+}
+
+/** Whether there are messages, and all of them have been sent. */
+function hasAll({ staging }: SessionContext, { partition }: MailboxState, records: readonly SyncRecord[]): boolean {
+  const sent = records.filter((record) => !isExpunged(record))
+  return sent.length > 0 && sent.every(({ guid }) => staging.find(partition ?? '', guid)?.guid === guid)
+}
+
+/** Some records of an APPLY MAILBOX, and the files of those messages that are in memory, which are made at once. */
+class Slice {
+  readonly parts: StoreParts[]
+  /** resolves when the files are made; a file that could not be is made, or its error told, with the transaction */
+  readonly ready: Promise<void>
+  readonly #place: Pick<MailboxHeader, 'partition' | 'uniqueid'> | undefined
+  readonly #placing: [uid: number, message: ReadyMessage & { source: InMemory }][] = []
+
+  constructor(
+    private readonly context: SessionContext,
+    { name, uniqueid }: MailboxState,
+    records: readonly SyncRecord[],
+  ) {
+    const { store, staging, log } = context
+    this.parts = records.map((record) => toStore(record))
+    for (const { unknownFlags } of this.parts)
+      for (const flag of unknownFlags) log.warning(`Unknown system flag: ${flag}`)
+    const here = store.mailbox(name)
+    if (here?.uniqueid === uniqueid) {
+      this.#place = here
+      for (const { fields } of this.parts) {
+        if (fields.uid <= here.lastUid || fields.flags & Flag.Expunged) continue
+        const message = staging.find(here.partition, fields.guid)
+        if (message !== undefined && typeof message.source !== 'string')
+          this.#placing.push([fields.uid, message as ReadyMessage & { source: InMemory }])
+      }
+    }
+    this.ready = this.#place === undefined ? Promise.resolve() : store.placeAhead(this.#place, this.#sources())
+  }
+
+  *#sources(): Generator<[uid: number, message: InMemory]> {
+    for (const [uid, { source }] of this.#placing) if (typeof source !== 'string') yield [uid, source]
+  }
+
+  /** The mailbox has them: what is in memory can go, since they are found there. */
+  taken(): void {
+    const { store, staging } = this.context
+    for (const [uid, message] of this.#placing) staging.taken(message, store.messagePath(this.#place!, uid))
+  }
+
+  /** They were not taken: their files go. */
+  async drop(): Promise<void> {
+    await this.ready
+    // that they stay would do no harm
+    if (this.#placing.length > 0) await this.context.store.removePlaced(this.#place!, this.#sources()).catch(() => {})
   }
 }
 
@@ -273,7 +354,7 @@ function applyRecord({ staging, store, log }: SessionContext, writer: MailboxWri
     sentdate: source?.sentdate ?? 0,
     userFlags: writer.flagBits(keywords),
   }
-  writer.append(record, source?.path, source?.cache, annotations)
+  writer.append(record, source?.source, source?.cache, annotations)
   return source !== undefined
 }
 

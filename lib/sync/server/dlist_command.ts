@@ -27,7 +27,7 @@ export async function runDlistCommand(
   if (!(await reader.blank())) return (await reader.line()) === null ? null : failed
   let item: Awaited<ReturnType<WireReader['item']>>
   try {
-    item = await reader.item((partition, guid) => staging.sink(partition, guid))
+    item = await reader.item((partition, guid, size) => staging.sink(partition, guid, size))
   } catch (error) {
     if (!(error instanceof DlistSyntaxError)) throw error
     log.notice(`IOERROR: cannot parse ${name} line: ${error.message}`)

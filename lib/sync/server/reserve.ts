@@ -1,6 +1,6 @@
 /** APPLY RESERVE and APPLY MESSAGE (csync.md §5.1, §5.2): messages made ready for the MAILBOX commands that follow. */
-import { createHash } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { guidOf as messageGuid } from '../../message/summary.js'
 import { Flag, type MailboxHeader } from '../../store/store.js'
 import { type Dlist, DlistFieldError, DlistFile, DlistMap, field, guidOf, list, stringsOf } from '../dlist.js'
 import type { SessionContext } from './context.js'
@@ -70,7 +70,7 @@ async function verified(
   } catch {
     return undefined
   }
-  if (createHash('sha1').update(message).digest('hex') !== guid) return undefined
+  if (messageGuid(message) !== guid) return undefined
   const index = store.index(mailbox.id)
   const row = index?.findUid(uid) ?? -1
   if (index === undefined || row < 0) return undefined
@@ -81,9 +81,9 @@ async function verified(
     sentdate: index.sentdate(row),
     cache: store.readCache(mailbox.id, uid),
   }
-  if (mailbox.partition === partition) return { ...ready, path: store.messagePath(mailbox, uid), owned: false }
+  if (mailbox.partition === partition) return { ...ready, source: store.messagePath(mailbox, uid), owned: false }
   const staged = await store.stageBuffer(partition, message)
-  return { ...ready, path: staged.path, owned: true }
+  return { ...ready, source: staged.path, owned: true }
 }
 
 /** The files have gone to the staging area while they were read; here their writing is waited for. */

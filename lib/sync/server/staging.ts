@@ -1,15 +1,20 @@
 /**
- * Messages that a replication session has ready: GUID → file, by partition (csync.md §5.2). They come with APPLY MESSAGE, whose bytes are
- * written to disk as they arrive, or are found by APPLY RESERVE in mailboxes that are here already. Gone with the session or RESTART.
+ * Messages that a replication session has ready, by partition and GUID (csync.md §5.2). They come with APPLY MESSAGE: small ones stay in
+ * memory, the bytes of others are written to disk as they arrive. Or they are found by APPLY RESERVE in mailboxes that are here already.
+ * Gone with the session or RESTART.
  */
 import { readFile } from 'node:fs/promises'
-import { summarize } from '../../message/summary.js'
-import type { MailStore, Staged, Stager } from '../../store/store.js'
+import { guidOf, summarize } from '../../message/summary.js'
+import { INLINE_LIMIT, InMemory, type MailStore, type MessageSource, type Stager } from '../../store/store.js'
 import type { FileSink } from '../wire_reader.js'
 
-/** A message ready to be linked into mailboxes of its partition. */
+/** Messages in memory, bytes in all; beyond, small ones go to disk too. */
+const MOST_HELD = 24 * 1024 * 1024
+
+/** A message ready to be taken into mailboxes of its partition. */
 export interface ReadyMessage {
-  readonly path: string
+  /** a file; or the bytes, until a first mailbox has made a file of them */
+  source: MessageSource
   /** SHA-1 of the bytes as they are, whatever was announced */
   readonly guid: string
   readonly size: number
@@ -17,12 +22,14 @@ export interface ReadyMessage {
   readonly sentdate: number
   /** lib/message's summary */
   readonly cache: Buffer | undefined
-  /** whether the file is this session's, and goes with it */
+  /** whether a file is this session's, and goes with it */
   readonly owned: boolean
 }
 
 export class Staging {
   readonly #byPartition = new Map<string, Map<string, ReadyMessage>>()
+  /** bytes of those in memory */
+  #held = 0
 
   constructor(readonly store: MailStore) {}
 
@@ -41,11 +48,18 @@ export class Staging {
     else table.set(guid, message)
   }
 
+  /** A mailbox has taken one: from now on its file there is the source. */
+  taken(message: ReadyMessage, path: string): void {
+    if (typeof message.source === 'string') return
+    this.#held -= message.source.bytes.length
+    message.source = path
+  }
+
   /**
    * A sink for one file of APPLY MESSAGE. `end` gives a promise at once, so that the next file is read while this one goes to disk.
    * Files for partitions that are not here, or that are here already, are read and dropped.
    */
-  sink(partition: string, guid: string): FileSink {
+  sink(partition: string, guid: string, size: number): FileSink {
     if (!this.store.hasPartition(partition) || this.find(partition, guid) !== undefined) {
       return {
         write: () => {},
@@ -53,6 +67,7 @@ export class Staging {
         abort: () => {},
       }
     }
+    if (size <= INLINE_LIMIT && this.#held + size <= MOST_HELD) return this.#memorySink(partition, guid, size)
     let stager: Stager | undefined
     let failure: unknown
     // a full disk fails this command; the conversation stays in step, and other partitions may have room
@@ -75,8 +90,9 @@ export class Staging {
         const done =
           staged === undefined
             ? Promise.reject(failure)
-            : this.#finish(staged.finish()).then((message) => {
-                this.add(partition, guid, message)
+            : staged.finish().then(async ({ message, path, guid: actual, size }) => {
+                const bytes = message ?? (await readFile(path))
+                this.add(partition, guid, { source: path, guid: actual, size, ...parsed(bytes), owned: true })
                 return true
               })
         // whoever waits for it will see the error; nobody else shall
@@ -87,21 +103,37 @@ export class Staging {
     }
   }
 
+  #memorySink(partition: string, guid: string, size: number): FileSink {
+    const bytes = Buffer.allocUnsafe(size)
+    let at = 0
+    return {
+      write: (chunk) => {
+        at += chunk.copy(bytes, at)
+      },
+      end: () => {
+        const message = { source: new InMemory(bytes), guid: guidOf(bytes), size, ...parsed(bytes), owned: false }
+        this.#held += size
+        this.add(partition, guid, message)
+        return { done: Promise.resolve(true) }
+      },
+      abort: () => {},
+    }
+  }
+
   /** Forgets everything. */
   clear(): void {
     for (const table of this.#byPartition.values()) for (const message of table.values()) this.#remove(message)
     this.#byPartition.clear()
   }
 
-  /** Parsed once here; the bytes are not kept in memory. */
-  async #finish(finishing: Promise<Staged>): Promise<ReadyMessage> {
-    const staged = await finishing
-    const { headerSize, sentdate, cache } = summarize(staged.message ?? (await readFile(staged.path)))
-    const { path, guid, size } = staged
-    return { path, guid, size, headerSize, sentdate, cache, owned: true }
+  #remove({ source, owned }: ReadyMessage): void {
+    if (typeof source !== 'string') this.#held -= source.bytes.length
+    else if (owned) this.store.unstagePath(source)
   }
+}
 
-  #remove({ path, owned }: ReadyMessage): void {
-    if (owned) this.store.unstage({ path, partition: '', size: 0, guid: '', message: undefined })
-  }
+/** Parsed once, when it comes. */
+function parsed(bytes: Buffer): Pick<ReadyMessage, 'headerSize' | 'sentdate' | 'cache'> {
+  const { headerSize, sentdate, cache } = summarize(bytes)
+  return { headerSize, sentdate, cache }
 }
