@@ -133,9 +133,11 @@ export class Instance {
   #cyrusConf(): string {
     const { plan, ports } = this
     const command = (name: string, rest = '') => `cmd="${this.program(name)} -C ${this.imapdConf}${rest}"`
+    // message UUIDs are of 2.3 and ours
+    const uuids = plan.supervisor === 'ours' && plan.imapd.sync_machineid !== undefined ? ' provide_uuid=1' : ''
     const services: Record<Service, string> = {
-      imap: `imap ${command('imapd')} listen="127.0.0.1:${ports.imap}" prefork=1`,
-      lmtp: `lmtp ${command('lmtpd', ' -a')} listen="127.0.0.1:${ports.lmtp}" prefork=1`,
+      imap: `imap ${command('imapd')} listen="127.0.0.1:${ports.imap}" prefork=1${uuids}`,
+      lmtp: `lmtp ${command('lmtpd', ' -a')} listen="127.0.0.1:${ports.lmtp}" prefork=1${uuids}`,
       lmtpunix: `lmtpunix ${command('lmtpd')} listen="${this.lmtpSocket}" prefork=0`,
       syncserver: `syncserver ${command('sync_server')} listen="127.0.0.1:${ports.sync}" prefork=1`,
     }

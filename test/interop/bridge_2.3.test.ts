@@ -1,0 +1,73 @@
+/**
+ * What Cyrus 2.3 spoke, between servers of ours under their masters, and as a bridge: 2.3 → ours → a real Cyrus 3.6.1. A day's work, then rights,
+ * quota, subscriptions, what a guest has read, another name, a deletion; everything arrives at the far end.
+ */
+import t, { type Test } from 'tap'
+import { compareUntilEqual } from '../lab/compare.js'
+import type { ImapClient } from '../lab/imap_client.js'
+import { ADMIN, type Instance } from '../lab/instance.js'
+import { Lab } from '../lab/lab.js'
+import { needsCyrus } from '../lab/needs.js'
+import { runScenario } from '../lab/scenario.js'
+import { waitFor } from '../lab/wait.js'
+
+const MESSAGES = 60
+
+async function tells(t: Test, client: ImapClient, command: string, wanted: RegExp): Promise<void> {
+  let told = ''
+  await waitFor(`${command}: ${wanted}`, async () => {
+    const { status, untagged } = await client.command(command)
+    told = `${status} ${untagged.map((each) => each.raw.toString('latin1')).join(' | ')}`
+    return wanted.test(told)
+  }).catch(() => undefined)
+  t.match(told, wanted, command)
+}
+
+async function work(t: Test, topology: string): Promise<void> {
+  const lab = await Lab.start(topology, { users: ['alice', 'bob'] })
+  t.teardown(() => lab.stop())
+  const { differences, messages, lags } = await runScenario(lab, { messages: MESSAGES })
+  t.same(differences, [], 'a day’s work')
+  t.ok(messages > MESSAGES, `${messages} messages compared`)
+  t.equal(lags.length, MESSAGES)
+  const { master, replica } = lab
+  const admin = await lab.login(ADMIN.user, master, ADMIN.password)
+  const there = await lab.login(ADMIN.user, replica as Instance, ADMIN.password)
+  const alice = await lab.login('alice')
+  await alice.ok('CREATE INBOX/Bridge')
+  for (const n of [1, 2, 3]) await alice.append('INBOX/Bridge', Buffer.from(`Subject: ${n}\r\n\r\n${n}\r\n`))
+  await alice.ok('SETACL INBOX/Bridge bob lrsw')
+  await alice.ok('SUBSCRIBE INBOX/Bridge')
+  await alice.ok('SELECT INBOX/Bridge')
+  await alice.ok('STORE 1 +FLAGS (\\Seen \\Flagged $Bridge)')
+  await alice.ok('STORE 2 +FLAGS (\\Seen)')
+  await alice.ok('STORE 2 -FLAGS (\\Seen)')
+  await alice.ok('COPY 1:3 INBOX/Bridge')
+  await alice.ok('STORE 3 +FLAGS (\\Deleted)')
+  await alice.ok('EXPUNGE')
+  await admin.ok('SETQUOTA user/alice (STORAGE 123456)')
+  const bob = await lab.login('bob')
+  await bob.ok('SELECT user/alice/Bridge')
+  await bob.ok('STORE 2,4 +FLAGS (\\Seen)')
+  await bob.logout()
+  await tells(t, there, 'GETACL user/alice/Bridge', /\bbob lrsw\b/)
+  await tells(t, there, 'GETQUOTA user/alice', /STORAGE \d+ 123456/)
+  const copy = await lab.login('alice', replica)
+  await tells(t, copy, 'LSUB "" INBOX/Bridge', /INBOX\/Bridge/)
+  const guest = await lab.login('bob', replica)
+  await tells(t, guest, 'STATUS user/alice/Bridge (MESSAGES UNSEEN)', /MESSAGES 5 UNSEEN 3/)
+  await tells(t, copy, 'STATUS INBOX/Bridge (MESSAGES UNSEEN)', /MESSAGES 5 UNSEEN 3/)
+  t.same((await compareUntilEqual(lab)).differences, [], 'what alice and bob have')
+  await alice.ok('RENAME INBOX/Bridge INBOX/Other')
+  await alice.ok('CREATE INBOX/Gone')
+  await tells(t, there, 'MYRIGHTS user/alice/Gone', /^OK/)
+  await alice.ok('DELETE INBOX/Gone')
+  await tells(t, there, 'MYRIGHTS user/alice/Gone', /^NO/)
+  await tells(t, there, 'GETACL user/alice/Other', /\bbob lrsw\b/)
+  t.same((await compareUntilEqual(lab)).differences, [], 'after a rename and a deletion')
+}
+
+t.test('ours to ours as 2.3.8', (t) => work(t, 'pair_2.3.ini'))
+t.test('2.3.8 to ours to Cyrus 3.6.1', { timeout: 120_000 }, async (t) => {
+  if (needsCyrus(t)) await work(t, 'bridge_2.3.ini')
+})
