@@ -2,14 +2,20 @@
  * What Cyrus 2.3 spoke, between servers of ours under their masters, and as a bridge: 2.3 → ours → a real Cyrus 3.6.1. A day's work, then rights,
  * quota, subscriptions, what a guest has read, another name, a deletion; everything arrives at the far end.
  */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { compareUntilEqual } from '../lab/compare.js'
 import type { ImapClient } from '../lab/imap_client.js'
-import { ADMIN, type Instance } from '../lab/instance.js'
+import { ADMIN, type Instance, REPL } from '../lab/instance.js'
 import { Lab } from '../lab/lab.js'
 import { needsCyrus } from '../lab/needs.js'
 import { runScenario } from '../lab/scenario.js'
 import { waitFor } from '../lab/wait.js'
+import { conversations, GAPS, ORDER } from '../sync/v23/history.js'
+import { Player } from '../sync/v23/player.js'
+import { readCommandResult } from './sync_direct_run.js'
 
 const MESSAGES = 60
 
@@ -70,4 +76,54 @@ async function work(t: Test, topology: string): Promise<void> {
 t.test('ours to ours as 2.3.8', (t) => work(t, 'pair_2.3.ini'))
 t.test('2.3.8 to ours to Cyrus 3.6.1', { timeout: 120_000 }, async (t) => {
   if (needsCyrus(t)) await work(t, 'bridge_2.3.ini')
+})
+
+const CHAIN = `[lab]
+users = user1 user2 joe
+[master]
+software = ours
+services = imap syncserver
+replicate_to = replica
+[master.imapd]
+sync_log_chain = yes
+[replica]
+software = cyrus
+services = imap syncserver
+`
+
+t.test('captured clients of 2.3.8 to ours to Cyrus 3.6.1', { timeout: 120_000 }, async (t) => {
+  if (!needsCyrus(t)) return
+  const folder = mkdtempSync(join(tmpdir(), 'chain-'))
+  writeFileSync(join(folder, 'chain.ini'), CHAIN)
+  const lab = await Lab.start(join(folder, 'chain.ini'))
+  t.teardown(async () => {
+    Player.closeAll()
+    await lab.stop()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  for (const number of ORDER.filter((each) => !/^(?:38|44|45|46|47)$/.test(each))) {
+    const player = await Player.connect(lab.master.ports.sync)
+    await player.until(/^\* OK [^\n]*\n/m)
+    const { user, password } = REPL
+    t.match(
+      await player.ask(`AUTHENTICATE PLAIN ${Buffer.from(`\0${user}\0${password}`).toString('base64')}\r\n`),
+      /^OK/,
+    )
+    const captured = conversations(number).flat()
+    const from = number === '01' ? captured.findIndex(({ text }) => text.endsWith('LOCK\r\n')) : 0
+    const commands = captured.slice(from).flatMap(({ side, text }) => (side === 'client' ? [text] : []))
+    // one connection holds them all
+    const said = commands.map((text) =>
+      text.endsWith('LOCK\r\n') && number === '01' && text !== 'UNLOCK\r\n' ? 'LOCK\r\n' : text,
+    )
+    for (const text of [...(GAPS[number] ?? []).map((command) => `${command}\r\n`), ...said])
+      if (!/^(?:EXIT|RESTART)\r\n$/.test(text)) await player.ask(text)
+    player.close()
+  }
+  const { differences, messages, mailboxes } = await compareUntilEqual(lab, 60)
+  t.same(differences, [])
+  t.ok(messages >= 25, `${messages} messages compared`)
+  t.ok(mailboxes >= 8, `${mailboxes} mailboxes compared`)
+  const check = await readCommandResult(lab.master, 'sync_check', '-b')
+  t.match(check, { status: 0, output: /^the replica is the same/m }, check.output)
 })
