@@ -37,6 +37,8 @@ const METADATA = [
   'THREADID',
   'SAVEDATE',
   'CREATEDMODSEQ',
+  'FOLDER',
+  'UIDVALIDITY',
 ] as const
 
 /** An item whose value is one short text. */

@@ -27,6 +27,12 @@ export type SearchKey =
   | { readonly type: 'modseq'; readonly from: number }
   /** objectids (RFC 8474 §5.3) */
   | { readonly type: 'emailid' | 'threadid'; readonly id: string }
+  /** conversation id of Cyrus, 16 hexadecimal digits */
+  | { readonly type: 'cid'; readonly id: string }
+  /** whether this mailbox is the one of a name, as the client wrote it (Cyrus) */
+  | { readonly type: 'folder'; readonly name: string }
+  /** hundredths of X-Spam-Score, both bounds taken in (Cyrus) */
+  | { readonly type: 'spamscore'; readonly from: number; readonly to: number }
   /** an annotation that holds a value; undefined: has none (RFC 5257 §4.4) */
   | {
       readonly type: 'annotation'
@@ -117,6 +123,15 @@ const FIXED: Record<string, SearchKey> = {
 const HEADERS = new Set(['BCC', 'CC', 'FROM', 'SUBJECT', 'TO'])
 const EVER = Number.POSITIVE_INFINITY
 
+/** The id of messages that are in no conversation. */
+export const NO_CID = '0000000000000000'
+
+/** A spam score in hundredths; 0 for what is no number, as Cyrus takes it. */
+export function spamScore(text: string): number {
+  const score = Number.parseFloat(text)
+  return Number.isFinite(score) ? Math.trunc(score * 100 + 0.5) : 0
+}
+
 function key(state: State, depth: number): SearchKey {
   const { args } = state
   state.left -= 1
@@ -189,6 +204,29 @@ function key(state: State, depth: number): SearchKey {
       const id = args.astring().toString('latin1')
       if (!/^[\w-]{1,255}$/.test(id)) args.fail(`Invalid ${word.toLowerCase()} in Search command`)
       return { type: word === 'EMAILID' ? 'emailid' : 'threadid', id }
+    }
+    case 'CID': {
+      args.space()
+      const text = args.astring().toString('latin1')
+      if (!/^(?:NIL|[0-9a-f]{16})$/i.test(text)) args.fail('Invalid number in Search command')
+      return { type: 'cid', id: /^nil$/i.test(text) ? NO_CID : text.toLowerCase() }
+    }
+    case 'FOLDER':
+      args.space()
+      return { type: 'folder', name: args.mailbox() }
+    case 'SPAMABOVE':
+    case 'SPAMBELOW': {
+      args.space()
+      const score = spamScore(args.astring().toString('latin1'))
+      if (word === 'SPAMABOVE') return { type: 'spamscore', from: score, to: EVER }
+      return { type: 'spamscore', from: -EVER, to: score - 1 }
+    }
+    case 'DELIVEREDTO':
+      return { type: 'header', name: 'x-delivered-to', value: text(state) }
+    case 'XLISTID': {
+      const value = text(state)
+      const keys = ['list-id', 'mailing-list'].map((name): SearchKey => ({ type: 'header', name, value }))
+      return { type: 'or', keys }
     }
     case 'ANNOTATION': {
       args.space()

@@ -1,4 +1,4 @@
-/** What SORT orders by (RFC 5256 §3, RFC 5257 §4.6, RFC 5957, and Cyrus' MODSEQ and UID) from its text. Pure. */
+/** What SORT orders by (RFC 5256 §3, RFC 5257 §4.6, RFC 5957, and Cyrus' own) from its text. Pure. */
 import type { ArgumentReader } from './argument_reader.js'
 
 const KEYS = [
@@ -15,6 +15,9 @@ const KEYS = [
   'UID',
   'SAVEDATE',
   'ANNOTATION',
+  'FOLDER',
+  'HASFLAG',
+  'SPAMSCORE',
 ] as const
 
 export type SortKey = (typeof KEYS)[number]
@@ -24,6 +27,8 @@ export interface SortCriterion {
   readonly reverse: boolean
   /** of ANNOTATION: whose value of which entry (RFC 5257 §4.6) */
   readonly annotation?: { readonly entry: string; readonly shared: boolean }
+  /** of HASFLAG: `\Seen` or a keyword */
+  readonly flag?: string
 }
 
 const IS_KEY: ReadonlySet<string> = new Set(KEYS)
@@ -41,10 +46,21 @@ export function parseSortCriteria(args: ArgumentReader): SortCriterion[] {
     if (key === '') args.fail('Missing Sort criteria')
     if (!IS_KEY.has(key)) args.fail(`Invalid Sort criterion ${key.toLowerCase().slice(0, 40)}`)
     if (criteria.length >= MOST) args.fail('Too many Sort criteria')
-    criteria.push({ key: key as SortKey, reverse, ...(key === 'ANNOTATION' && { annotation: parseAnnotation(args) }) })
+    criteria.push({
+      key: key as SortKey,
+      reverse,
+      ...(key === 'ANNOTATION' && { annotation: parseAnnotation(args) }),
+      ...(key === 'HASFLAG' && { flag: parseFlag(args) }),
+    })
   } while (args.tryChar(' '))
   if (!args.tryChar(')')) args.fail('Missing close parenthesis in Sort')
   return criteria
+}
+
+/** ` \Flagged` */
+function parseFlag(args: ArgumentReader): string {
+  if (!args.tryChar(' ')) args.fail('Missing argument to Sort criterion hasflag')
+  return args.flag('Missing argument to Sort criterion hasflag')
 }
 
 /** ` /comment value.priv` */

@@ -67,8 +67,8 @@ function prepare(
         annotationItem(session, selected, row, each),
   )
   return {
-    plain: { request, metadata: [...metadataWriters(request.metadata), ...annotations] },
-    marked: { request, metadata: [...metadataWriters(forced), ...annotations] },
+    plain: { request, metadata: [...metadataWriters(request.metadata, session.namespace!), ...annotations] },
+    marked: { request, metadata: [...metadataWriters(forced, session.namespace!), ...annotations] },
   }
 }
 

@@ -1,6 +1,8 @@
 /** Items of FETCH that the index alone answers, in the order in which Cyrus writes them. */
 import { formatDateTime } from '../../../lib/imap/date_time.js'
 import type { MetadataItem } from '../../../lib/imap/fetch_items.js'
+import { astring } from '../../../lib/imap/wire_text.js'
+import type { Namespace } from '../../../lib/mailbox/names.js'
 import { type MailboxIndex, NULL_THRID } from '../../../lib/store/store.js'
 import type { Selected } from '../selected.js'
 import type { Computed } from './computed.js'
@@ -28,11 +30,17 @@ const WRITERS: readonly (readonly [MetadataItem, WriteMetadata])[] = [
   ['THREADID', ({ index }, row) => `THREADID ${threadId(index, row) ?? 'NIL'}`],
   ['SAVEDATE', ({ index }, row) => `SAVEDATE "${formatDateTime(savedate(index, row))}"`],
   ['CREATEDMODSEQ', ({ index }, row) => `CREATEDMODSEQ (${index.createdModseq(row)})`],
+  ['FOLDER', ({ header }) => `FOLDER ${header.name}`],
+  ['UIDVALIDITY', ({ header }) => `UIDVALIDITY ${header.uidvalidity}`],
 ]
 
-/** The writers of the items wanted. */
-export function metadataWriters(wanted: ReadonlySet<MetadataItem>): WriteMetadata[] {
-  return WRITERS.filter(([item]) => wanted.has(item)).map(([, write]) => write)
+/** The writers of the items wanted. @param namespace the client's, for FOLDER */
+export function metadataWriters(
+  wanted: ReadonlySet<MetadataItem>,
+  namespace: Pick<Namespace, 'toExternal'>,
+): WriteMetadata[] {
+  const folder: WriteMetadata = ({ header }) => `FOLDER ${astring(namespace.toExternal(header.name))}`
+  return WRITERS.filter(([item]) => wanted.has(item)).map(([item, write]) => (item === 'FOLDER' ? folder : write))
 }
 
 /** EMAILID (RFC 8474 §5.1) as Cyrus makes it: of the message's digest. */

@@ -3,10 +3,11 @@
  * of the summary; bodies of the file only for messages that everything else has let through.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { SearchKey } from '../../../lib/imap/search_keys.js'
+import { NO_CID, type SearchKey, spamScore } from '../../../lib/imap/search_keys.js'
 import type { Range } from '../../../lib/imap/sequence_set.js'
 import type { MessageSource } from '../../../lib/mailbox/message_source.js'
 import { headerText, textContains } from '../../../lib/mailbox/message_texts.js'
+import type { Namespace } from '../../../lib/mailbox/names.js'
 import { decodeHeader } from '../../../lib/message/encoded_words.js'
 import { headerFields, unfolded } from '../../../lib/message/header_fields.js'
 import { searchForm } from '../../../lib/message/search_text.js'
@@ -30,6 +31,8 @@ export interface Program {
   readonly keywords: ReadonlyMap<string, number>
   /** texts of header fields that are often searched, in the form in which they are compared, by UID (memo.ts) */
   readonly headers: ReadonlyMap<string, Map<number, readonly string[]>>
+  /** names of FOLDER keys that are this mailbox's */
+  readonly folders: ReadonlySet<string>
   /** what the search index is certain of (index_answers.ts) */
   absences: Absences
   /** when others last had their turn while texts were compared */
@@ -54,7 +57,13 @@ function formsOf(of: object, name: string, make: () => string[] | undefined): st
 }
 
 /** @param saved what `$` stands for */
-export function prepare(selected: Selected, key: SearchKey, saved: readonly Range[]): Program {
+export function prepare(
+  selected: Selected,
+  key: SearchKey,
+  saved: readonly Range[],
+  namespace: Pick<Namespace, 'toInternal'>,
+): Program {
+  const folders = new Set<string>()
   const sets = new Map<SearchKey, { first: number; end: number }[]>()
   const headers = new Map<string, Map<number, readonly string[]>>()
   const remember = (name: string): void => {
@@ -67,6 +76,7 @@ export function prepare(selected: Selected, key: SearchKey, saved: readonly Rang
     if (each.type === 'sequence' || each.type === 'uid')
       sets.set(each, selected.positions(each.set, each.type === 'uid', saved))
     else if (each.type === 'header') remember(each.name)
+    else if (each.type === 'folder' && namespace.toInternal(each.name) === selected.header.name) folders.add(each.name)
     else if (each.type === 'and' || each.type === 'or') each.keys.forEach(visit)
     else if (each.type === 'not') visit(each.key)
   }
@@ -75,7 +85,7 @@ export function prepare(selected: Selected, key: SearchKey, saved: readonly Rang
   selected.header.userFlags.forEach((name, slot) => {
     if (name !== null) keywords.set(name.toLowerCase(), slot)
   })
-  return { selected, key, sets, keywords, headers, absences: new Map(), turn: { since: performance.now() } }
+  return { selected, key, sets, keywords, headers, folders, absences: new Map(), turn: { since: performance.now() } }
 }
 
 /** What the index, and the summary if given, say; undefined when the message's text decides. */
@@ -119,6 +129,10 @@ export function testIndex(
       return hasAnnotation(selected, row, key.entry, key.attribute, key.value)
     case 'emailid':
       return emailId(index, row) === key.id
+    case 'cid':
+      return (index.thrid(row) === NULL_THRID ? NO_CID : index.thrid(row).toLowerCase()) === key.id
+    case 'folder':
+      return program.folders.has(key.name)
     case 'threadid':
       return index.thrid(row) !== NULL_THRID && `T${index.thrid(row)}` === key.id
     case 'size': {
@@ -219,6 +233,10 @@ async function test(
       return !(await test(program, key.key, position, row, source))
     case 'header':
       return testHeader(source, key.name, key.value)
+    case 'spamscore': {
+      const score = spamScore((await headerTexts(source, 'x-spam-score'))[0] ?? '')
+      return score >= key.from && score <= key.to
+    }
     case 'body':
       return testBody(source, key.value)
     case 'text':
@@ -229,6 +247,11 @@ async function test(
 }
 
 async function testHeader(source: MessageSource, name: string, value: string): Promise<boolean> {
+  return (await headerTexts(source, name)).some((each) => each.includes(value))
+}
+
+/** The fields of a name, in the form in which they are compared. */
+async function headerTexts(source: MessageSource, name: string): Promise<string[]> {
   const cache = await source.cache()
   let values = headerForms(cache, name)
   if (!values) {
@@ -241,7 +264,7 @@ async function testHeader(source: MessageSource, name: string, value: string): P
         .map((field) => formOf(unfolded(text, field)))
     })
   }
-  return values!.some((each) => each.includes(value))
+  return values!
 }
 
 /** As headerText, made once however many keys ask. */

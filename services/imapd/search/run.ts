@@ -34,7 +34,7 @@ export async function searchMessages(
   among?: readonly number[],
 ): Promise<number[]> {
   const { session } = context
-  const program = prepare(selected, key, saved)
+  const program = prepare(selected, key, saved, session.namespace!)
   const pace: Pace = { since: performance.now() }
   const verdicts = new Uint8Array(selected.view.length)
   if (among) {

@@ -2,6 +2,7 @@
  * What SORT and THREAD need to know of messages beyond their records, worked out once a process (memo.ts).
  */
 
+import { spamScore } from '../../../lib/imap/search_keys.js'
 import { readable } from '../../../lib/mailbox/message_source.js'
 import { baseSubject } from '../../../lib/message/base_subject.js'
 import { sentInstant } from '../../../lib/message/date.js'
@@ -27,6 +28,8 @@ interface Values {
   displayfrom: string
   displayto: string
   ids: { id: string; references: readonly string[] }
+  /** X-Spam-Score in hundredths, 0 without */
+  spam: number
 }
 
 export type Fact = keyof Values
@@ -41,7 +44,7 @@ const form = (text: string | null | undefined): string =>
     .trim()
     .toUpperCase()
 
-const MAKE: { readonly [F in Exclude<Fact, 'ids'>]: (envelope: EnvelopeFields) => Values[F] } = {
+const MAKE: { readonly [F in Exclude<Fact, 'ids' | 'spam'>]: (envelope: EnvelopeFields) => Values[F] } = {
   sent: ({ date }) => sentInstant(date ?? ''),
   subject({ subject }) {
     const { base, isReply } = baseSubject(searchForm(decodeHeader(subject ?? '')))
@@ -105,6 +108,7 @@ async function learn(
   for (const fact of wanted) {
     if (table[fact]!.has(uid)) continue
     if (fact === 'ids') table.ids!.set(uid, await idsOf(store, selected, uid, envelope, cache))
+    else if (fact === 'spam') table.spam!.set(uid, await spamOf(store, selected, uid, cache))
     else table[fact]!.set(uid, MAKE[fact](envelope) as never)
   }
 }
@@ -136,6 +140,18 @@ async function idsOf(
   }
   const references = messageIds(values?.at(-1) ?? '')
   return { id, references: references.length > 0 ? references : messageIds(inReplyTo ?? '').slice(0, 1) }
+}
+
+async function spamOf(
+  store: MailStore,
+  selected: Selected,
+  uid: number,
+  cache: MessageCache | undefined,
+): Promise<number> {
+  const values = cache?.headerValues('x-spam-score')
+  if (values) return spamScore(values[0]?.trim() ?? '')
+  const header = (await bytesOf(store, selected, uid)).toString('latin1', 0, 256 * 1024).split(/\r?\n\r?\n/, 1)[0]!
+  return spamScore(/^x-spam-score:\s*(.*)$/im.exec(header)?.[1] ?? '')
 }
 
 async function bytesOf(store: MailStore, selected: Selected, uid: number): Promise<Buffer> {

@@ -2,6 +2,7 @@
 import type { SortCriterion, SortKey } from '../../../lib/imap/sort_criteria.js'
 import { annotationValue } from '../../../lib/mailbox/annotations.js'
 import { savedate } from '../fetch/metadata.js'
+import { systemFlag } from '../flag_text.js'
 import { pauseIfLong } from '../pace.js'
 import type { Selected } from '../selected.js'
 import type { Session } from '../session.js'
@@ -16,6 +17,7 @@ const NEEDS: { readonly [K in SortKey]?: Fact } = {
   FROM: 'from',
   SUBJECT: 'subject',
   TO: 'to',
+  SPAMSCORE: 'spam',
 }
 
 type Value = number | string
@@ -60,7 +62,7 @@ async function sortedInSlices(
 
 /** The value of each message by which one criterion compares. */
 function valuesOf(
-  { key, annotation }: SortCriterion,
+  { key, annotation, flag }: SortCriterion,
   selected: Selected,
   facts: Facts,
   positions: readonly number[],
@@ -79,6 +81,12 @@ function valuesOf(
       return of((row) => savedate(index, row))
     case 'ANNOTATION':
       return positions.map((position) => annotationText(selected, view[position]!, annotation!))
+    case 'FOLDER':
+      return positions.map(() => 0)
+    case 'HASFLAG':
+      return of(hasFlag(selected, flag!))
+    case 'SPAMSCORE':
+      return positions.map((position) => facts.spam!.get(view[position]!)!)
     case 'UID':
       return positions.map((position) => view[position]!)
     case 'DATE':
@@ -90,6 +98,17 @@ function valuesOf(
       return positions.map((position) => values.get(view[position]!)!)
     }
   }
+}
+
+/** 1 for messages with a flag, 0 for others, and for all if it is none. */
+function hasFlag(selected: Selected, name: string): (row: number) => number {
+  const { index } = selected
+  const lower = name.toLowerCase()
+  if (lower === '\\seen') return (row) => Number(selected.isSeen(row))
+  const system = systemFlag(name)
+  if (system !== undefined) return (row) => Number((index.flags(row) & system) !== 0)
+  const slot = selected.header.userFlags.findIndex((each) => each?.toLowerCase() === lower)
+  return (row) => Number(slot >= 0 && index.userFlag(row, slot))
 }
 
 /** An annotation's value, byte by byte; '' for none, which comes first. */
