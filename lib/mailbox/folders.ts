@@ -70,17 +70,12 @@ export async function createMailbox(
     if (owner !== undefined && !isInbox(name) && nearestParent(txn, name) === undefined)
       throw new MailboxGoneError(inboxOf(owner))
     makeAbove(store, txn, name)
-    const parent = nearestParent(txn, name)
-    const acl =
-      owner !== undefined && isInbox(name)
-        ? ownerAcl(owner)
-        : (parent?.acl ?? aclOfWords(store.config.string('defaultacl')!))
     const writer = txn.create({
       uniqueid: newUniqueid(),
       name,
       mbtype,
-      partition: partition ?? parent?.partition ?? store.config.string('defaultpartition')!,
-      acl,
+      partition: partition ?? nearestParent(txn, name)?.partition ?? store.config.string('defaultpartition')!,
+      acl: aclOfNewMailbox(store, txn, name),
       uidvalidity: nextUidvalidity(txn),
       options: 'P',
     })
@@ -97,6 +92,13 @@ function missingAbove(name: string, exists: (name: string) => boolean): string[]
     // below INBOX for clients of the alternative namespace there is no mailbox INBOX
     if (!(parent.endsWith('.INBOX') && isInbox(parent.slice(0, -6)))) missing.unshift(parent)
   return missing
+}
+
+/** The ACL that a new mailbox gets: its owner's if it is an INBOX, else that of the nearest one above, else `defaultacl`. */
+export function aclOfNewMailbox(store: MailStore, txn: StoreTransaction, name: string): string {
+  const owner = ownerOf(name)
+  if (owner !== undefined && isInbox(name)) return ownerAcl(owner)
+  return nearestParent(txn, name)?.acl ?? aclOfWords(store.config.string('defaultacl')!)
 }
 
 /** Makes the mailboxes that are missing above a name. */

@@ -49,8 +49,8 @@ export interface MailboxUpdate {
   readonly records: readonly SyncRecord[]
 }
 
-/** `e` is what no letter means. */
-const typeOf = (letters: string): string => letters.replace(/^e/, '')
+/** A type as the store has it, of MBOXTYPE: `e` is what no letter means. */
+export const typeOf = (letters: string): string => letters.replace(/^e/, '')
 
 /** Whether a type is that of a name without a mailbox: an intermediate one, or a tombstone. */
 export function isListEntryOnly(mbtype: string): boolean {

@@ -44,7 +44,7 @@ import { starttls } from './commands/starttls.js'
 import { status } from './commands/status.js'
 import { store } from './commands/store.js'
 import { subscribe, unsubscribe } from './commands/subscribe.js'
-import { syncapply, syncget, syncrestart } from './commands/sync.js'
+import { syncapply, syncget, syncrestart, syncrestore } from './commands/sync.js'
 import { thread } from './commands/thread.js'
 import { unauthenticate } from './commands/unauthenticate.js'
 import { unselect } from './commands/unselect.js'
@@ -103,6 +103,7 @@ const COMMANDS = new Map<string, Command>(
     syncapply,
     syncget,
     syncrestart,
+    syncrestore,
     thread,
     unauthenticate,
     unselect,

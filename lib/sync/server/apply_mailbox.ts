@@ -13,7 +13,6 @@ import {
   MailboxExistsError,
   type MailboxHeader,
   type MailboxWriter,
-  type MessageRecord,
   type StoreTransaction,
   syncLogLine,
   TooManyFlagsError,
@@ -29,6 +28,7 @@ import {
 } from '../mailbox_codec.js'
 import { isMailboxName } from '../names.js'
 import { isExpunged, type StoreParts, type SyncRecord, toStore } from '../record_codec.js'
+import { appendRecord } from './append_record.js'
 import type { SessionContext } from './context.js'
 import { Refusal, Refused } from './refusal.js'
 import type { ReadyMessage } from './staging.js'
@@ -312,7 +312,8 @@ function replaceRightsAndAnnotations(txn: StoreTransaction, writer: MailboxWrite
 }
 
 /** @returns whether a message was added */
-function applyRecord({ staging, store, log }: SessionContext, writer: MailboxWriter, parts: StoreParts): boolean {
+function applyRecord(context: SessionContext, writer: MailboxWriter, parts: StoreParts): boolean {
+  const { store } = context
   const { fields, keywords, annotations } = parts
   const { header } = writer
   const immediate = store.config.string('expunge_mode') === 'immediate'
@@ -329,33 +330,7 @@ function applyRecord({ staging, store, log }: SessionContext, writer: MailboxWri
     return false
   }
   if (fields.uid <= header.lastUid) return false // expunged before it came here
-  let source: ReadyMessage | undefined
-  if (!expunged) {
-    source = staging.find(header.partition, fields.guid)
-    if (source === undefined) {
-      log.error(
-        `${header.name}: message ${fields.uid} (${fields.guid}) was not uploaded to partition ${header.partition}`,
-      )
-      throw new Refusal(Refused.unknown)
-    }
-    if (source.guid !== fields.guid) {
-      log.error(
-        `IOERROR: ${header.name}: message ${fields.uid}: uploaded as ${fields.guid}, but its bytes are ${source.guid}`,
-      )
-      throw new Refusal(Refused.unknown)
-    }
-  }
-  const record: MessageRecord = {
-    ...fields,
-    flags: expunged ? fields.flags | Flag.Unlinked : fields.flags,
-    // what readers are promised is what the file has, whatever was announced
-    size: source?.size ?? fields.size,
-    headerSize: source?.headerSize ?? 0,
-    sentdate: source?.sentdate ?? 0,
-    userFlags: writer.flagBits(keywords),
-  }
-  writer.append(record, source?.source, source?.cache, annotations)
-  return source !== undefined
+  return appendRecord(context, writer, parts)
 }
 
 /** Steps 11 and 12. @returns whether the checksums are as the client says */

@@ -1,5 +1,5 @@
 /**
- * APPLY and GET, the commands with a value (csync.md §1.3, §5, §6): read from the wire, run, and turned into their final line. The same on the
+ * APPLY, GET and RESTORE, the commands with a value (csync.md §1.3, §5, §6, §16): read from the wire, run, and turned into their final line. The same on the
  * csync port and inside IMAP. Answers OK only when what was asked is on disk.
  */
 import { ConnectionClosedError, TimeoutError } from '../../net/connection.js'
@@ -10,6 +10,9 @@ import { APPLIES } from './apply.js'
 import type { SessionContext } from './context.js'
 import { GETS } from './get.js'
 import { Refusal, Refused } from './refusal.js'
+import { RESTORES } from './restore.js'
+
+const COMMANDS = { APPLY: APPLIES, GET: GETS, RESTORE: RESTORES }
 
 /**
  * Reads the rest of the command's line, with its literals, and does it.
@@ -18,7 +21,7 @@ import { Refusal, Refused } from './refusal.js'
  * @throws {ConnectionClosedError}, {TimeoutError}, {DlistTooBigError}: the conversation is over
  */
 export async function runDlistCommand(
-  name: 'APPLY' | 'GET',
+  name: 'APPLY' | 'GET' | 'RESTORE',
   reader: WireReader,
   context: SessionContext,
 ): Promise<string | null> {
@@ -35,7 +38,7 @@ export async function runDlistCommand(
   }
   const key = item.key.toUpperCase()
   try {
-    const command = (name === 'APPLY' ? APPLIES : GETS).get(key)
+    const command = COMMANDS[name].get(key)
     if (command === undefined) throw new Refusal(Refused.protocol)
     // other processes may have changed the store since
     context.store.refresh()

@@ -169,6 +169,7 @@ class Session {
     switch (name) {
       case 'APPLY':
       case 'GET':
+      case 'RESTORE':
         return this.#dlistCommand(name)
       case 'AUTHENTICATE':
         return this.#authenticate()
@@ -242,7 +243,7 @@ class Session {
     return true
   }
 
-  async #dlistCommand(name: 'APPLY' | 'GET'): Promise<boolean> {
+  async #dlistCommand(name: 'APPLY' | 'GET' | 'RESTORE'): Promise<boolean> {
     if (!this.#admin) {
       // nothing of it is parsed: an unauthenticated peer costs one line
       if ((await this.#reader.line()) === null) return false

@@ -1,5 +1,5 @@
 /**
- * Replication inside IMAP (csync.md §15; X-REPLICATION): SYNCAPPLY, SYNCGET and SYNCRESTART, for administrators only; to others they do not
+ * Replication inside IMAP (csync.md §15; X-REPLICATION): SYNCAPPLY, SYNCGET, SYNCRESTORE and SYNCRESTART, for administrators only; to others they do not
  * exist. From its first such command on a conversation is one of replication until LOGOUT, since what it sends are no IMAP literals.
  */
 
@@ -15,7 +15,7 @@ import type { Session } from '../session.js'
 
 /** Whether a line begins such a command: its literals are not IMAP's. */
 export function isSyncCommand(line: Buffer): boolean {
-  return /^[^ ]+ SYNC(?:APPLY|GET|RESTART)(?: |$)/i.test(line.toString('latin1', 0, 200))
+  return /^[^ ]+ SYNC(?:APPLY|GET|RESTORE|RESTART)(?: |$)/i.test(line.toString('latin1', 0, 200))
 }
 
 const syncCommand = (name: string): Command =>
@@ -32,9 +32,15 @@ const syncCommand = (name: string): Command =>
 
 export const syncapply = syncCommand('SYNCAPPLY')
 export const syncget = syncCommand('SYNCGET')
+export const syncrestore = syncCommand('SYNCRESTORE')
 export const syncrestart = syncCommand('SYNCRESTART')
 
 const SEND_ABOVE = 64 * 1024
+const VERBS: ReadonlyMap<string, 'APPLY' | 'GET' | 'RESTORE'> = new Map([
+  ['SYNCAPPLY', 'APPLY'],
+  ['SYNCGET', 'GET'],
+  ['SYNCRESTORE', 'RESTORE'],
+] as const)
 
 class Conversation {
   readonly #session: Session
@@ -111,8 +117,9 @@ class Conversation {
 
   /** @returns false when the conversation is over */
   async #command(tag: string, name: string): Promise<boolean> {
-    if (name === 'SYNCAPPLY' || name === 'SYNCGET') {
-      const line = await runDlistCommand(name === 'SYNCAPPLY' ? 'APPLY' : 'GET', this.#reader, this.#context)
+    const verb = VERBS.get(name)
+    if (verb !== undefined) {
+      const line = await runDlistCommand(verb, this.#reader, this.#context)
       if (line !== null) this.#connection.write(`${tag} ${line}\r\n`)
       return line !== null
     }
