@@ -1,11 +1,13 @@
 /** IMAP, measured on one mailbox of varied messages: reading, searching, sorting, changing; alone and with eight clients at once. */
 import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
-import { PASSWORD } from '../test/lab/instance.js'
+import { type Instance, PASSWORD } from '../test/lab/instance.js'
 import { Lab } from '../test/lab/lab.js'
-import { sampleMessage } from '../test/lab/messages.js'
+import { LmtpClient } from '../test/lab/lmtp_client.js'
+import { messageOfSize, sampleMessage } from '../test/lab/messages.js'
 import type { Software } from '../test/lab/topology.js'
-import type { Figure, Figures } from './rows.js'
+import { type Figure, type Figures, idleMemory } from './rows.js'
 
 const now = () => performance.now()
 const ms = (value: number): Figure => ({ value, unit: 'ms', more: false })
@@ -103,90 +105,154 @@ async function fill(probe: Probe, mailbox: string, count: number, from = 0): Pro
 
 /** Commands that change nothing, by row name. */
 const READING: readonly (readonly [row: string, command: string])[] = [
+  ['SELECT', 'SELECT INBOX'],
   ['FETCH flags, dates, sizes', 'FETCH 1:* (FLAGS UID INTERNALDATE RFC822.SIZE)'],
   ['FETCH ENVELOPE BODYSTRUCTURE', 'FETCH 1:* (ENVELOPE BODYSTRUCTURE)'],
   ['SEARCH FROM', 'SEARCH FROM sender3'],
   ['SEARCH SUBJECT', 'SEARCH SUBJECT "message 77"'],
   ['SEARCH UNSEEN', 'SEARCH UNSEEN'],
-  ['SEARCH TEXT', 'SEARCH TEXT nowhere-to-be-found'],
-  ['SEARCH BODY', 'SEARCH BODY nowhere-to-be-found'],
+  ['SEARCH TEXT, scan', 'SEARCH TEXT nowhere-to-be-found'],
+  ['SEARCH BODY, scan', 'SEARCH BODY nowhere-to-be-found'],
   ['SORT SUBJECT', 'SORT (SUBJECT) UTF-8 ALL'],
   ['SORT DATE', 'SORT (REVERSE DATE) UTF-8 ALL'],
   ['THREAD REFERENCES', 'THREAD REFERENCES UTF-8 ALL'],
   ['THREAD ORDEREDSUBJECT', 'THREAD ORDEREDSUBJECT UTF-8 ALL'],
 ]
 
-/** @param messages in the mailbox that is read */
-export async function imapFigures(software: Software, messages: number): Promise<Figures> {
-  const lab = await Lab.prepare('side_by_side.ini', { users: [USER] })
+/** The same with a search index; Cyrus, as it comes, has none and scans. One word is nowhere, the other in one message of a hundred. */
+const INDEXED: readonly (readonly [row: string, command: string])[] = [
+  ['SEARCH TEXT, index', 'SEARCH TEXT nowhere-to-be-found'],
+  ['SEARCH TEXT, index, some found', 'SEARCH TEXT "body of message 77"'],
+  ['SEARCH BODY, index', 'SEARCH BODY nowhere-to-be-found'],
+]
+
+/** @param messages in the mailbox that is read  @param idle connections that do nothing */
+export async function imapFigures(software: Software, messages: number, idle: number): Promise<Figures> {
+  const lab = await Lab.prepare('bench.ini', { users: [USER], imapd: { ours: { search_engine: 'none' } } })
   const instance = lab.instance(software)
   try {
     await instance.start()
     await lab.createUsers(instance)
-    return await measure(lab, software, messages)
+    return await measure(lab, instance, messages, idle)
   } finally {
     await lab.stop()
   }
 }
 
-async function measure(lab: Lab, software: Software, messages: number): Promise<Figures> {
-  const { imap } = lab.instance(software).ports
+async function measure(lab: Lab, instance: Instance, messages: number, idle: number): Promise<Figures> {
+  const { imap } = instance.ports
   const figures: Figures = {}
-  const probe = await Probe.login(imap, USER)
+  let probe = await Probe.login(imap, USER)
   const filling = await took(() => fill(probe, 'INBOX', messages))
   figures['APPEND, 100 a command'] = rate(messages / (filling / 1000), 'msg/s')
-  figures.SELECT = ms(await median(() => probe.run('SELECT INBOX')))
+  await probe.run('SELECT INBOX')
   for (const [row, command] of READING) figures[row] = ms(await median(() => probe.run(command)))
-  let bytes = 0
-  const bodies = await median(async () => (bytes = await probe.run('FETCH 1:* BODY.PEEK[]')))
-  figures['FETCH BODY.PEEK[]'] = rate(bytes / 1e6 / (bodies / 1000), 'MB/s')
+  Object.assign(figures, await bodies(imap, 1), await together(imap, READING), await bodies(imap, TOGETHER))
+  await useIndex(instance)
+  probe = await Probe.login(imap, USER)
+  await probe.run('SELECT INBOX')
+  for (const [row, command] of INDEXED) figures[row] = ms(await median(() => probe.run(command)))
+  Object.assign(figures, await together(imap, INDEXED))
   const some = Math.min(messages, 1000)
   const oneByOne = await took(async () => {
     for (let n = 1; n <= some; n += 1) await probe.run(`FETCH ${n} (FLAGS ENVELOPE)`)
   })
   figures['FETCH one by one'] = rate(some / (oneByOne / 1000), '/s')
-  Object.assign(figures, await together(imap))
-  Object.assign(figures, await changing(probe, messages, some))
+  for (const clients of [1, TOGETHER]) Object.assign(figures, await changing(imap, messages, clients))
   Object.assign(figures, await appending(imap))
   Object.assign(figures, await sessions(imap))
-  Object.assign(figures, await idling(probe, imap))
+  Object.assign(figures, await idling(lab, instance))
+  // processes that have just begun: what they did before would be counted
+  await instance.stop()
+  await instance.start()
+  Object.assign(figures, await idleMemory(lab, instance, idle))
   return figures
 }
 
+/** Ours is started anew with an index, which squatter fills; for the real Cyrus nothing changes. */
+async function useIndex(instance: Instance): Promise<void> {
+  if (instance.plan.software !== 'ours') return
+  await instance.stop()
+  writeFileSync(
+    instance.imapdConf,
+    readFileSync(instance.imapdConf, 'utf8').replace('search_engine: none', 'search_engine: squat'),
+  )
+  await instance.start()
+  await instance.run('squatter', '-r', `user/${USER}`)
+}
+
+const suffix = (clients: number): string => (clients === 1 ? '' : `, ${clients} clients`)
+
+function logins(port: number, clients: number): Promise<Probe[]> {
+  return Promise.all(Array.from({ length: clients }, () => Probe.login(port, USER)))
+}
+
+async function bodies(port: number, clients: number): Promise<Figures> {
+  const probes = await logins(port, clients)
+  for (const probe of probes) await probe.run('SELECT INBOX')
+  let bytes = 0
+  const time = await median(async () => {
+    const lengths = await Promise.all(probes.map((probe) => probe.run('FETCH 1:* BODY.PEEK[]')))
+    bytes = lengths.reduce((sum, length) => sum + length, 0)
+  })
+  for (const { socket } of probes) socket.destroy()
+  return { [`FETCH BODY.PEEK[]${suffix(clients)}`]: rate(bytes / 1e6 / (time / 1000), 'MB/s') }
+}
+
 /** The same commands by eight clients at once. */
-async function together(port: number): Promise<Figures> {
+async function together(port: number, commands: typeof READING): Promise<Figures> {
   const figures: Figures = {}
-  const probes = await Promise.all(Array.from({ length: TOGETHER }, () => Probe.login(port, USER)))
-  const all = (command: string) => () => Promise.all(probes.map((probe) => probe.run(command)))
-  figures[`SELECT, ${TOGETHER} clients`] = ms(await median(all('SELECT INBOX')))
-  for (const [row, command] of READING.filter(([row]) => /flags|ENVELOPE|FROM|TEXT|SORT SUBJECT/.test(row)))
-    figures[`${row}, ${TOGETHER} clients`] = ms(await median(all(command)))
+  const probes = await logins(port, TOGETHER)
+  for (const probe of probes) await probe.run('SELECT INBOX')
+  for (const [row, command] of commands)
+    figures[`${row}${suffix(TOGETHER)}`] = ms(
+      await median(() => Promise.all(probes.map((probe) => probe.run(command)))),
+    )
   for (const { socket } of probes) socket.destroy()
   return figures
 }
 
-async function changing(probe: Probe, messages: number, some: number): Promise<Figures> {
+/** Changes; several clients share the messages of one mailbox, and each has a mailbox to copy to. */
+async function changing(port: number, messages: number, clients: number): Promise<Figures> {
   const figures: Figures = {}
-  const stores = await took(async () => {
-    for (let n = 1; n <= some; n += 1) await probe.run(`STORE ${n} +FLAGS (\\Flagged)`)
+  const probes = await logins(port, clients)
+  const name = (what: string, client: number): string => `INBOX/${what}-${clients}-${client}`
+  const share = Math.floor(messages / clients)
+  const of = (client: number, count = share): string => `${client * share + 1}:${client * share + count}`
+  const each = (work: (probe: Probe, client: number) => Promise<unknown>): Promise<number> =>
+    took(() => Promise.all(probes.map(work)))
+  for (const [client, probe] of probes.entries()) {
+    await probe.run('SELECT INBOX')
+    await probe.run(`CREATE ${name('copies', client)}`)
+    await probe.run(`CREATE ${name('moved', client)}`)
+  }
+  const flag = clients === 1 ? '\\Flagged' : 'Together'
+  const some = Math.min(share, 1000)
+  const stores = await each(async (probe, client) => {
+    for (let n = 1; n <= some; n += 1) await probe.run(`STORE ${client * share + n} +FLAGS (${flag})`)
   })
-  figures['STORE one by one'] = rate(some / (stores / 1000), '/s')
-  figures['STORE 1:* at once'] = ms(await took(() => probe.run('STORE 1:* +FLAGS (\\Answered)')))
-  await probe.run('CREATE INBOX/copies')
-  figures['COPY 1:*'] = rate(messages / ((await took(() => probe.run('COPY 1:* INBOX/copies'))) / 1000), 'msg/s')
-  await probe.run('CREATE INBOX/moved')
-  await probe.run('SELECT INBOX/copies')
-  const half = Math.floor(messages / 2)
-  figures.MOVE = rate(half / ((await took(() => probe.run(`MOVE 1:${half} INBOX/moved`))) / 1000), 'msg/s')
-  await probe.run('STORE 1:* +FLAGS.SILENT (\\Deleted)')
-  figures.EXPUNGE = rate((messages - half) / ((await took(() => probe.run('EXPUNGE'))) / 1000), 'msg/s')
+  figures[`STORE one by one${suffix(clients)}`] = rate((clients * some) / (stores / 1000), '/s')
+  const all = clients === 1 ? '\\Answered' : 'All'
+  figures[`STORE 1:* at once${suffix(clients)}`] = ms(
+    await each((probe, client) => probe.run(`STORE ${of(client)} +FLAGS (${all})`)),
+  )
+  const copied = await each((probe, client) => probe.run(`COPY ${of(client)} ${name('copies', client)}`))
+  figures[`COPY 1:*${suffix(clients)}`] = rate((clients * share) / (copied / 1000), 'msg/s')
+  for (const [client, probe] of probes.entries()) await probe.run(`SELECT ${name('copies', client)}`)
+  const half = Math.floor(share / 2)
+  const moved = await each((probe, client) => probe.run(`MOVE 1:${half} ${name('moved', client)}`))
+  figures[`MOVE${suffix(clients)}`] = rate((clients * half) / (moved / 1000), 'msg/s')
+  for (const probe of probes) await probe.run('STORE 1:* +FLAGS.SILENT (\\Deleted)')
+  const expunged = await each((probe) => probe.run('EXPUNGE'))
+  figures[`EXPUNGE${suffix(clients)}`] = rate((clients * (share - half)) / (expunged / 1000), 'msg/s')
+  for (const { socket } of probes) socket.destroy()
   return figures
 }
 
 async function appending(port: number): Promise<Figures> {
   const figures: Figures = {}
   for (const clients of [1, TOGETHER]) {
-    const probes = await Promise.all(Array.from({ length: clients }, () => Probe.login(port, USER)))
+    const probes = await logins(port, clients)
     await Promise.all(probes.map((probe, n) => probe.run(`CREATE INBOX/append-${clients}-${n}`)))
     const each = 250
     const time = await took(() =>
@@ -200,7 +266,7 @@ async function appending(port: number): Promise<Figures> {
         }),
       ),
     )
-    figures[`APPEND, ${clients} client${clients === 1 ? '' : 's'}`] = rate((clients * each) / (time / 1000), 'msg/s')
+    figures[`APPEND${suffix(clients)}`] = rate((clients * each) / (time / 1000), 'msg/s')
     for (const { socket } of probes) socket.destroy()
   }
   return figures
@@ -208,8 +274,8 @@ async function appending(port: number): Promise<Figures> {
 
 /** Login, select, logout, again and again by eight clients. */
 async function sessions(port: number): Promise<Figures> {
-  const each = 50
-  const time = await took(() =>
+  const each = 100
+  const time = await median(() =>
     Promise.all(
       Array.from({ length: TOGETHER }, async () => {
         for (let n = 0; n < each; n += 1) {
@@ -224,27 +290,45 @@ async function sessions(port: number): Promise<Figures> {
   return { 'login, SELECT, logout': rate((TOGETHER * each) / (time / 1000), '/s') }
 }
 
-/** From an APPEND by one to the EXISTS at another that idles. */
-async function idling(probe: Probe, port: number): Promise<Figures> {
-  await probe.run('SELECT INBOX/moved')
+/** From the acknowledgement of a message, by APPEND or by LMTP, to the EXISTS at another client that idles. */
+async function idling(lab: Lab, instance: Instance): Promise<Figures> {
+  const probe = await Probe.login(instance.ports.imap, USER)
+  await probe.run('CREATE INBOX/idle')
+  await probe.run('SELECT INBOX/idle')
   await probe.idle()
-  const other = await Probe.login(port, USER)
+  const other = await Probe.login(instance.ports.imap, USER)
   const message = sampleMessage(0)
+  const appended = await timesToExists(probe, () =>
+    other.run(Buffer.concat([Buffer.from(`APPEND INBOX/idle {${message.length}+}\r\n`), message])),
+  )
+  const watcher = await Probe.login(instance.ports.imap, USER)
+  await watcher.run('SELECT INBOX')
+  await watcher.idle()
+  const lmtp = await LmtpClient.connect(instance.ports.lmtp)
+  let n = 0
+  const delivered = await timesToExists(watcher, () => lmtp.deliver(messageOfSize(n++, 4096), lab.topology.users[0]!))
+  await lmtp.quit()
+  for (const { socket } of [probe, other, watcher]) socket.destroy()
+  return { 'APPEND to EXISTS of an idling client': ms(appended), 'LMTP to EXISTS of an idling client': ms(delivered) }
+}
+
+/** The middle of 20. */
+async function timesToExists(idler: Probe, add: () => Promise<unknown>): Promise<number> {
   const times: number[] = []
   for (let n = 0; n < 20; n += 1) {
     let heard = 0
     const told = new Promise<void>((resolve) => {
-      probe.onData = (text) => {
+      idler.onData = (text) => {
         if (!/\d EXISTS/.test(text)) return
         heard = now()
         resolve()
       }
     })
-    await other.run(Buffer.concat([Buffer.from(`APPEND INBOX/moved {${message.length}+}\r\n`), message]))
+    await add()
     const acknowledged = now()
     await told
     times.push(Math.max(0, heard - acknowledged))
   }
   times.sort((a, b) => a - b)
-  return { 'APPEND to EXISTS of an idling client': ms(times[times.length >> 1]!) }
+  return times[times.length >> 1]!
 }

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { compareUntilEqual } from '../test/lab/compare.js'
 import type { ImapClient } from '../test/lab/imap_client.js'
+import type { Instance } from '../test/lab/instance.js'
 import type { Lab } from '../test/lab/lab.js'
 import { LmtpClient } from '../test/lab/lmtp_client.js'
 import { messageOfSize } from '../test/lab/messages.js'
@@ -109,18 +110,18 @@ async function lmtpFill(lab: Lab, user: string, messages: number): Promise<void>
 }
 
 /** PSS of all imapd processes with so many idle connections, each logged in with a mailbox selected: in all, and what each added. */
-export async function idleMemory(lab: Lab, connections: number): Promise<Figures> {
+export async function idleMemory(lab: Lab, instance: Instance, connections: number): Promise<Figures> {
   const [user] = lab.topology.users as [string]
-  const first = await lab.login(user)
+  const first = await lab.login(user, instance)
   await first.ok('SELECT INBOX')
-  const before = imapdPss(lab)
+  const before = imapdPss(instance)
   const clients: ImapClient[] = []
   for (let n = 0; n < connections; n++) {
-    const client = await lab.login(user)
+    const client = await lab.login(user, instance)
     await client.ok('SELECT INBOX')
     clients.push(client)
   }
-  const after = imapdPss(lab)
+  const after = imapdPss(instance)
   for (const client of [first, ...clients]) client.close()
   return {
     [`${connections} idle IMAP connections, each adds`]: {
@@ -132,6 +133,6 @@ export async function idleMemory(lab: Lab, connections: number): Promise<Figures
   }
 }
 
-function imapdPss(lab: Lab): number {
-  return lab.master.processes('imapd').reduce((sum, pid) => sum + pss(pid), 0)
+function imapdPss(instance: Instance): number {
+  return instance.processes('imapd').reduce((sum, pid) => sum + pss(pid), 0)
 }

@@ -3,13 +3,14 @@
  * Without a real Cyrus only ours is measured. BENCH_ARGS="--quick" takes smaller numbers; "--only ours" or "--only cyrus" one side;
  * "--part master,imap,delivery,first,rolling,semisync" some of the rows.
  */
+import { availableParallelism, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { Lab } from '../test/lab/lab.js'
 import { whyNoCyrus } from '../test/lab/software.js'
 import { imapFigures } from './imap_rows.js'
 import { masterFigures } from './master_rows.js'
 import { deliveredAndReplicated, lagUnderLoad, semisyncRate } from './replication_rows.js'
-import { type Figures, firstSync, idleMemory, lmtpRate, rollingLag } from './rows.js'
+import { type Figures, firstSync, lmtpRate, rollingLag } from './rows.js'
 
 const { values } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, part: { type: 'string' } },
@@ -23,7 +24,7 @@ async function measure(topology: string, semisync?: string): Promise<Figures> {
   const software = topology.startsWith('cyrus') ? 'cyrus' : 'ours'
   const parts: Record<string, () => Promise<void>> = {
     master: async () => void Object.assign(figures, await masterFigures(software)),
-    imap: async () => void Object.assign(figures, await imapFigures(software, 20_000 * scale)),
+    imap: async () => void Object.assign(figures, await imapFigures(software, 20_000 * scale, 1000 * scale)),
     delivery: () => measureDelivery(topology, figures),
     first: () => measureFirst(topology, figures),
     rolling: () => measureRolling(topology, figures),
@@ -33,6 +34,7 @@ async function measure(topology: string, semisync?: string): Promise<Figures> {
   }
   for (const [part, run] of Object.entries(parts)) {
     if (!wanted(part)) continue
+    tellLoad(`${software}, ${part}`)
     try {
       await run()
     } catch (error) {
@@ -44,13 +46,17 @@ async function measure(topology: string, semisync?: string): Promise<Figures> {
   return figures
 }
 
+/** What else the machine has to do explains many a figure. */
+function tellLoad(what: string): void {
+  process.stderr.write(`${what}: load ${loadavg()[0]!.toFixed(2)} on ${availableParallelism()} processors\n`)
+}
+
 async function measureDelivery(topology: string, figures: Figures): Promise<void> {
   const alone = await Lab.start(topology, { users, rolling: false })
   try {
     await alone.createUsers()
     Object.assign(figures, await lmtpRate(alone, 1, 1000 * scale))
     Object.assign(figures, await lmtpRate(alone, 8, 3000 * scale))
-    Object.assign(figures, await idleMemory(alone, 200))
   } finally {
     await alone.stop()
   }

@@ -136,7 +136,7 @@ export class Instance {
     // message UUIDs are of 2.3 and ours
     const uuids = plan.supervisor === 'ours' && plan.imapd.sync_machineid !== undefined ? ' provide_uuid=1' : ''
     const services: Record<Service, string> = {
-      imap: `imap ${command('imapd')} listen="127.0.0.1:${ports.imap}" prefork=1${uuids}`,
+      imap: `imap ${command('imapd')} listen="127.0.0.1:${ports.imap}" prefork=${plan.prefork}${uuids}`,
       lmtp: `lmtp ${command('lmtpd', ' -a')} listen="127.0.0.1:${ports.lmtp}" prefork=1${uuids}`,
       lmtpunix: `lmtpunix ${command('lmtpd')} listen="${this.lmtpSocket}" prefork=0`,
       syncserver: `syncserver ${command('sync_server')} listen="127.0.0.1:${ports.sync}" prefork=1`,

@@ -1,5 +1,6 @@
 /** Topology files (conf/*.ini): which instances there are, of which software, and who replicates to whom. */
 import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { parse } from 'ini'
 
 /** Ours, or Debian's packages of Cyrus 3.6.1. */
@@ -18,6 +19,8 @@ export interface InstancePlan {
   replicateTo: string | undefined
   /** how a rolling sync_client is started: by an entry of START(UP), of DAEMON, or not at all */
   syncclient: 'startup' | 'daemon' | 'none'
+  /** imapd's entry in cyrus.conf */
+  prefork: number
   /** extra options of imapd.conf */
   imapd: Record<string, string>
 }
@@ -42,6 +45,7 @@ export function parseTopology(sections: Record<string, unknown>, path: string): 
       services = 'imap',
       replicate_to,
       syncclient = 'startup',
+      prefork = '1',
       imapd = {},
       ...unknown
     } = section
@@ -54,6 +58,9 @@ export function parseTopology(sections: Record<string, unknown>, path: string): 
     if (syncclient !== 'startup' && syncclient !== 'daemon' && syncclient !== 'none') {
       throw wrong(name, `syncclient must be startup, daemon or none, not "${syncclient}"`)
     }
+    const processes = prefork === 'processors' ? availableParallelism() : Number(prefork)
+    if (!Number.isInteger(processes) || processes < 0)
+      throw wrong(name, `prefork must be a number or processors, not "${prefork}"`)
     const words = String(services).split(/\s+/)
     const odd = words.find((word) => !(SERVICES as readonly string[]).includes(word))
     if (odd !== undefined) throw wrong(name, `unknown service "${odd}"; there are ${SERVICES.join(', ')}`)
@@ -66,6 +73,7 @@ export function parseTopology(sections: Record<string, unknown>, path: string): 
       services: words as Service[],
       replicateTo: replicate_to === undefined ? undefined : String(replicate_to),
       syncclient,
+      prefork: processes,
       imapd: Object.fromEntries(Object.entries(imapd as object).map(([key, value]) => [key, String(value)])),
     }
   })
