@@ -1,6 +1,7 @@
 /**
  * The texts of a message in which SEARCH looks, in the form in which they are compared (lib/message/search_text.ts): the header of the message
- * and of each part, and the bodies that are text, decoded. SEARCH reads them here, and so does who fills the search index.
+ * and of each part, and the bodies that are text, decoded. SEARCH reads them here, and so does who fills the search index:
+ * whoever changes what is read raises the version in lib/store/search_file.ts.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { TextDecoder } from 'node:util'

@@ -8,6 +8,8 @@ import { type MailboxHeader, type MailboxIndex, type MailStore, MessageFileError
 import { MessageSource } from './message_source.js'
 import { eachTextPiece, headerText } from './message_texts.js'
 
+/** Rows looked at before the time is. */
+const ROWS = 2048
 /** Summaries read at once. */
 const BATCH = 64
 /** The index is written anew when so many entries more than half of all are of messages that are gone, */
@@ -51,10 +53,11 @@ export async function indexMailbox(
   const writer = await store.openSearchIndex(index.header)
   if (writer === undefined) return undefined
   try {
-    const wanting = rowsWithoutEntry(index, writer)
+    const wanting = await rowsWithoutEntry(index, writer, options)
     const added = await addEntries(store, index, writer, wanting, options)
-    if (!options.stopping?.aborted) await tidy(index, writer)
-    return { added, covered: index.visibleUids.length - wanting.length + added }
+    const covered = index.visibleUids.length - wanting.length + added
+    if (!options.stopping?.aborted) await tidy(index, writer, covered)
+    return { added, covered }
   } finally {
     writer.close()
   }
@@ -72,10 +75,17 @@ export async function indexCoverage(
   return { covered: index.visibleUids.length - missing, missing }
 }
 
-function rowsWithoutEntry(index: MailboxIndex, { known }: SearchFileWriter): number[] {
+async function rowsWithoutEntry(
+  index: MailboxIndex,
+  { known }: SearchFileWriter,
+  { pause }: IndexOptions,
+): Promise<number[]> {
   const rows: number[] = []
-  for (let row = 0; row < index.length; row++)
+  for (let row = 0; row < index.length; row++) {
     if (!index.isExpunged(row) && known.get(index.uid(row)) !== index.guidStart(row)) rows.push(row)
+    const waiting = row % ROWS === 0 ? pause?.() : undefined
+    if (waiting) await waiting
+  }
   return rows
 }
 
@@ -132,14 +142,19 @@ async function collect(source: MessageSource, grams: GramCollector): Promise<voi
   }
 }
 
-/** Entries of messages that are gone, and blocks that hold little, are put right now and then. */
-async function tidy(index: MailboxIndex, writer: SearchFileWriter): Promise<void> {
+/**
+ * Entries of messages that are gone, and blocks that hold little, are put right now and then.
+ * @param covered messages that have an entry, at least
+ */
+async function tidy(index: MailboxIndex, writer: SearchFileWriter, covered: number): Promise<void> {
+  const entries = writer.known.size
+  const scattered = writer.blocks > 2 * (entries / BLOCK) + SMALL_BLOCKS
+  if (entries - covered <= covered + GONE && !scattered) return
   const wanted = (uid: number, guid: number): boolean => {
     const row = index.findUid(uid)
     return row >= 0 && index.guidStart(row) === guid
   }
   let kept = 0
   for (const [uid, guid] of writer.known) if (wanted(uid, guid)) kept++
-  const entries = writer.known.size
-  if (entries - kept > kept + GONE || writer.blocks > 2 * (entries / BLOCK) + SMALL_BLOCKS) await writer.rewrite(wanted)
+  if (entries - kept > kept + GONE || scattered) await writer.rewrite(wanted)
 }

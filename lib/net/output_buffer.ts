@@ -10,7 +10,9 @@ const SHORT = 96
 export class OutputBuffer {
   #ready: Buffer[] = []
   #chunk: Buffer | undefined
+  /** bytes of the chunk that are taken, and how many of those are ready */
   #used = 0
+  #sealed = 0
   #length = 0
 
   /** Bytes waiting. */
@@ -69,6 +71,7 @@ export class OutputBuffer {
     this.#seal()
     const all = this.#ready
     this.#ready = []
+    this.#chunk = undefined
     this.#length = 0
     return all
   }
@@ -78,12 +81,14 @@ export class OutputBuffer {
     const first = this.#chunk === undefined && this.#ready.length === 0
     this.#seal()
     this.#chunk = Buffer.allocUnsafe(Math.max(first ? FIRST_CHUNK : NEXT_CHUNK, bytes))
+    this.#sealed = 0
+    this.#used = 0
     return this.#chunk
   }
 
+  /** What is in the chunk is ready; behind it there is room still. */
   #seal(): void {
-    if (this.#chunk && this.#used > 0) this.#ready.push(this.#chunk.subarray(0, this.#used))
-    this.#chunk = undefined
-    this.#used = 0
+    if (this.#chunk && this.#used > this.#sealed) this.#ready.push(this.#chunk.subarray(this.#sealed, this.#used))
+    this.#sealed = this.#used
   }
 }
