@@ -1,35 +1,18 @@
-/** Real mail programs read and change a mailbox of ours: mbsync, Python's imaplib, mutt in a terminal. */
-import { execFile, execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+/** Real mail programs fetch and synchronise a mailbox of ours: mbsync, OfflineIMAP, getmail, Python's imaplib. */
+import { execFile } from 'node:child_process'
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { PASSWORD } from '../lab/instance.js'
-import { Lab } from '../lab/lab.js'
-import { LmtpClient } from '../lab/lmtp_client.js'
-import { sampleMessage } from '../lab/messages.js'
 import { needsPrograms } from '../lab/needs.js'
-import { waitFor } from '../lab/wait.js'
+import { mailAccount } from './mail_account.js'
 
 const run = promisify(execFile)
 
-/** A server with one user who has so many messages, and a directory for the program's files. */
-async function mailbox(t: Test, messages: number): Promise<{ lab: Lab; directory: string; port: number }> {
-  const lab = await Lab.start('pair.ini', { users: ['alice'], rolling: false })
-  t.teardown(() => lab.stop())
-  await lab.createUsers()
-  const lmtp = await LmtpClient.connect(lab.master.ports.lmtp)
-  for (let n = 0; n < messages; n++) await lmtp.deliver(sampleMessage(n), 'alice')
-  await lmtp.quit()
-  const directory = mkdtempSync(join(tmpdir(), 'mail-'))
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
-  return { lab, directory, port: lab.master.ports.imap }
-}
-
 t.test('mbsync, both ways; a second run finds nothing to do', async (t) => {
   if (!needsPrograms(t, 'mbsync')) return
-  const { lab, directory, port } = await mailbox(t, 40)
+  const { lab, directory, port } = await mailAccount(t, 40)
   const maildir = join(directory, 'maildir')
   mkdirSync(maildir)
   const config = join(directory, 'mbsyncrc')
@@ -94,7 +77,7 @@ SyncState *
 
 t.test('python imaplib reads, appends, flags, searches, expunges', async (t) => {
   if (!needsPrograms(t, 'python3')) return
-  const { port } = await mailbox(t, 10)
+  const { port } = await mailAccount(t, 10)
   const script = `
 import imaplib, json, sys
 m = imaplib.IMAP4('127.0.0.1', ${port})
@@ -133,64 +116,132 @@ print(json.dumps(out))
   })
 })
 
-t.test('mutt in a terminal shows the index, flags and deletes', async (t) => {
-  if (!needsPrograms(t, 'mutt', 'tmux')) return
-  const { lab, directory, port } = await mailbox(t, 5)
-  const rc = join(directory, 'muttrc')
+/** Files of a maildir's folder. */
+function filesIn(folder: string): string[] {
+  return ['cur', 'new'].flatMap((part) => readdirSync(join(folder, part)).map((name) => join(folder, part, name)))
+}
+
+t.test('OfflineIMAP, both ways; a second run finds nothing to do', async (t) => {
+  if (!needsPrograms(t, 'offlineimap')) return
+  const { lab, directory, port } = await mailAccount(t, 20)
+  const config = join(directory, 'offlineimap.conf')
   writeFileSync(
-    rc,
-    `set imap_user=alice
-set imap_pass=${PASSWORD}
-set ssl_starttls=no
-set ssl_force_tls=no
-set quit=yes
-set delete=yes
-set confirmappend=no
-set folder=imap://127.0.0.1:${port}
-set spoolfile=imap://127.0.0.1:${port}/INBOX
-set sort=mailbox-order
-unset header_cache
-unset resolve
-set wait_key=no
+    config,
+    `[general]
+accounts = ours
+metadata = ${directory}/metadata
+ui = basic
+[Account ours]
+localrepository = near
+remoterepository = far
+[Repository near]
+type = Maildir
+localfolders = ${directory}/maildir
+[Repository far]
+type = IMAP
+remotehost = 127.0.0.1
+remoteport = ${port}
+remoteuser = alice
+remotepass = ${PASSWORD}
+ssl = no
+starttls = no
+auth_mechanisms = LOGIN
 `,
   )
-  const socket = join(directory, 'tmux')
-  const tmux = (...args: string[]) =>
-    execFileSync('tmux', ['-S', socket, ...args], {
-      encoding: 'utf8',
-      env: { ...process.env, TERM: 'xterm', HOME: directory },
+  const offlineimap = async (): Promise<string> => {
+    const { stdout, stderr } = await run('offlineimap', ['-c', config, '-o'], {
+      env: { ...process.env, HOME: directory },
     })
-  tmux('new-session', '-d', '-x', '120', '-y', '30', `LC_ALL=C.UTF-8 mutt -n -F ${rc}`)
-  t.teardown(() => {
-    try {
-      tmux('kill-server')
-    } catch {
-      // mutt has ended, and tmux with it
-    }
-  })
-  const screen = () => tmux('capture-pane', '-p')
-  await waitFor('the index', () => screen().includes('message 4'))
-  t.match(screen(), /Msgs:5/)
-  tmux('send-keys', '2', 'Enter')
-  tmux('send-keys', 'F')
-  tmux('send-keys', 'd')
-  tmux('send-keys', '4', 'Enter')
-  tmux('send-keys', 'F')
-  tmux('send-keys', '$')
+    t.notMatch(stdout + stderr, /error|traceback/i)
+    return stdout + stderr
+  }
   const client = await lab.login('alice')
+  await client.ok('CREATE INBOX/Work')
   await client.ok('SELECT INBOX')
-  await waitFor('mutt’s changes', async () => {
-    const { untagged } = await client.ok('SEARCH FLAGGED SUBJECT "message 3"')
-    const { untagged: all } = await client.ok('STATUS INBOX (MESSAGES)')
-    return untagged.some(({ text }) => /SEARCH \d/.test(text)) && all.some(({ text }) => text.includes('MESSAGES 4'))
-  })
-  t.match(
-    (await client.ok('SEARCH SUBJECT "message 1"')).untagged.map(({ text }) => text).join('\n'),
-    /^\* SEARCH$/m,
-    'the second one is gone',
-  )
-  tmux('send-keys', 'Enter')
-  await waitFor('the message', () => screen().includes('Subject:'))
-  tmux('send-keys', 'q', 'q')
+  await client.ok('COPY 1:3 INBOX/Work')
+  await client.ok('STORE 1 +FLAGS (\\Flagged \\Seen)')
+  await offlineimap()
+  const inbox = join(directory, 'maildir/INBOX')
+  t.equal(filesIn(inbox).length, 20)
+  t.equal(filesIn(join(directory, 'maildir/INBOX.Work')).length, 3)
+  t.equal(filesIn(inbox).filter((path) => /:2,FS$/.test(path)).length, 1, 'flags came along')
+  // near: one deleted, one answered, one new
+  const [first, second] = filesIn(inbox).filter((path) => !/:2,\w*F/.test(path))
+  const named = (path: string, flags: string) =>
+    join(inbox, 'cur', `${path.split('/').at(-1)!.replace(/:2,.*/, '')}:2,${flags}`)
+  rmSync(first!)
+  renameSync(second!, named(second!, 'RS'))
+  writeFileSync(join(inbox, 'new/1.fresh.lab'), 'Message-ID: <fresh@near>\nSubject: fresh from the maildir\n\nhello\n')
+  await offlineimap()
+  await client.ok('NOOP')
+  const told = async (command: string) => (await client.ok(command)).untagged.map(({ text }) => text).join('\n')
+  t.match(await told('SEARCH ANSWERED SEEN'), /^\* SEARCH \d+$/m)
+  t.match(await told('SEARCH UNDELETED SUBJECT "fresh from"'), /^\* SEARCH \d+$/m)
+  t.match(await told('STATUS INBOX (MESSAGES)'), /MESSAGES 20/)
+  const before = filesIn(inbox).sort()
+  const said = await offlineimap()
+  t.same(filesIn(inbox).sort(), before)
+  t.match(said, /Syncing INBOX: IMAP -> Maildir/)
+  t.notMatch(said, /Copy message|Deleting|Adding flags|Removing flags/)
   await client.logout()
 })
+
+t.test('getmail fetches everything, and a second run nothing', async (t) => {
+  if (!needsPrograms(t, 'getmail')) return
+  const { lab, directory, port } = await mailAccount(t, 20)
+  const client = await lab.login('alice')
+  await client.ok('CREATE INBOX/Work')
+  await client.ok('SELECT INBOX')
+  await client.ok('COPY 1:3 INBOX/Work')
+  // it delivers as nobody when it is started as root
+  const isRoot = process.getuid?.() === 0
+  const [uid, gid] = isRoot ? nobody() : [process.getuid!(), process.getgid!()]
+  const rc = join(directory, 'getmailrc')
+  const own = (path: string): void => {
+    mkdirSync(path)
+    chownSync(path, uid, gid)
+  }
+  for (const part of ['state', 'box', 'box/cur', 'box/new', 'box/tmp']) own(join(directory, part))
+  chmodSync(directory, 0o755)
+  writeFileSync(
+    rc,
+    `[retriever]
+type = SimpleIMAPRetriever
+server = 127.0.0.1
+port = ${port}
+username = alice
+password = ${PASSWORD}
+mailboxes = ("INBOX", "INBOX/Work")
+[destination]
+type = Maildir
+path = ${directory}/box/
+${isRoot ? 'user = nobody\n' : ''}[options]
+read_all = false
+delivered_to = false
+received = false
+`,
+  )
+  const getmail = async (): Promise<string> => {
+    const { stdout } = await run('getmail', [`--getmaildir=${directory}/state`, `--rcfile=${rc}`], {
+      env: { ...process.env, HOME: directory },
+    })
+    return stdout
+  }
+  t.match(await getmail(), /23 messages \(\d+ bytes\) retrieved, 0 skipped/)
+  const files = filesIn(join(directory, 'box'))
+  t.equal(files.length, 23)
+  t.equal(files.filter((path) => /^Subject: .*message 7$/m.test(readFileSync(path, 'latin1'))).length, 1)
+  t.match(await getmail(), /0 messages \(0 bytes\) retrieved, 23 skipped/)
+  await client.ok('APPEND INBOX {16+}\r\nSubject: new\r\n\r\n')
+  t.match(await getmail(), /1 messages \(\d+ bytes\) retrieved, 23 skipped/)
+  await client.logout()
+})
+
+/** User and group number of nobody. */
+function nobody(): [number, number] {
+  const fields = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .find((line) => line.startsWith('nobody:'))!
+    .split(':')
+  return [Number(fields[2]), Number(fields[3])]
+}
