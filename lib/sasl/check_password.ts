@@ -27,6 +27,7 @@ const DEFAULT_SASLAUTHD = '/var/run/saslauthd/mux'
 interface Checkers {
   readonly store: PasswordStore
   readonly cache: PasswordCache
+  readonly failures: FailedLogins
 }
 
 /** One store and one cache for each configuration of the process. */
@@ -38,6 +39,7 @@ function checkersOf(config: Config): Checkers {
     known = {
       store: new PasswordStore(passwordFile(config)),
       cache: new PasswordCache(config.duration('sasl_password_cache')),
+      failures: new FailedLogins(join(config.directory, 'failed_logins')),
     }
     checkers.set(config, known)
   }
@@ -71,12 +73,11 @@ async function saslauthdSocket(config: Config): Promise<string> {
   return found?.isDirectory() ? join(path, 'mux') : path
 }
 
-const failures = new FailedLogins()
-
 /** Waits, so that guessing is slow: the longer, the more often this address has failed. */
 export async function failedLoginPause(config: Config, remote: string): Promise<void> {
   const least = config.duration('failedloginpause')
-  const seconds = failures.failed(remote, least, config.duration('failedloginpause_max'), performance.now())
+  const { failures } = checkersOf(config)
+  const seconds = failures.failed(remote, least, config.duration('failedloginpause_max'), Date.now() / 1000)
   if (seconds > 0) await pause(seconds * 1000)
 }
 

@@ -1,4 +1,6 @@
 /** NOTIFY (RFC 5465): what a client is told without asking, of the selected mailbox and of others. */
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { createMailbox } from '../../lib/mailbox/folders.js'
@@ -348,6 +350,32 @@ t.test('subscriptions decide of what is watched', async (t) => {
     ${append('INBOX')}
     A> n NOOP
     A< n OK Completed`)
+})
+
+t.test('what other processes do', async (t) => {
+  const { server, conversation } = await fixture(t)
+  await conversation.play(`${LOGIN}
+    A> n NOTIFY SET (PERSONAL (MessageNew MessageExpunge MailboxName SubscriptionChange MailboxMetadataChange))
+    A< n OK Completed`)
+  const program = new URL('../../services/imapd/main.js', import.meta.url).pathname
+  const other = spawn(process.execPath, [program, '-C', join(server.config.directory, '../imapd.conf'), '-X'])
+  t.teardown(() => other.kill())
+  other.stdin.write('l LOGIN alice testpw\r\na APPEND INBOX {14+}\r\nSubject: x\r\n\r\n\r\n')
+  await conversation.play(`
+    A< * STATUS INBOX (MESSAGES 1 UIDNEXT 2)`)
+  other.stdin.write('c CREATE INBOX.x\r\n')
+  await conversation.play(`
+    A< * LIST (\\HasNoChildren) "." INBOX.x
+    A< * LIST (\\HasChildren) "." INBOX`)
+  other.stdin.write('s SUBSCRIBE INBOX.x\r\n')
+  await conversation.play(`
+    A< * LIST (\\Subscribed \\HasNoChildren) "." INBOX.x`)
+  other.stdin.write('m SETMETADATA INBOX.x (/shared/comment "x")\r\n')
+  await conversation.play(`
+    A< * METADATA INBOX.x /shared/comment`)
+  other.stdin.write('a APPEND INBOX.x {14+}\r\nSubject: x\r\n\r\n\r\no LOGOUT\r\n')
+  await conversation.play(`
+    A< * STATUS INBOX.x (MESSAGES 1 UIDNEXT 2)`)
 })
 
 t.test('too much', async (t) => {

@@ -1,6 +1,6 @@
 /** The server's newer and older mechanisms: DIGEST-MD5, CRAM-MD5, channel binding, EXTERNAL, OAUTHBEARER; how long who fails must wait. */
 import { createHmac, generateKeyPairSync, randomBytes } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -278,14 +278,26 @@ t.test('keys as other servers keep them', async (t) => {
 })
 
 t.test('failures from one address cost more each time', async (t) => {
-  const failures = new FailedLogins()
+  const path = join(folder, 'failed_logins')
+  const failures = new FailedLogins(path)
   const waits = [1, 2, 3, 4, 5, 6, 7].map((n) => failures.failed('192.0.2.1', 3, 60, n))
   t.strictSame(waits, [3, 6, 12, 24, 48, 60, 60])
   t.equal(failures.failed('192.0.2.2', 3, 60, 8), 3, 'another address')
-  t.equal(failures.failed('192.0.2.1', 3, 60, 8 + 16 * 60_000), 3, 'forgotten after a while')
+  const other = new FailedLogins(path)
+  t.equal(other.failed('192.0.2.2', 3, 60, 9), 6, 'another process')
+  t.equal(failures.failed('192.0.2.2', 3, 60, 10), 12, 'and this one again')
+  t.equal(failures.failed('192.0.2.1', 3, 60, 8 + 16 * 60), 3, 'forgotten after a while')
   t.equal(failures.failed('192.0.2.1', 0, 60, 9), 0, 'no pause is no pause')
   failures.failed('unix', 3, 60, 1)
   t.equal(failures.failed('unix', 3, 60, 2), 3)
-  for (let n = 0; n < 20_000; n++) failures.failed(`host${n}`, 3, 60, 10)
-  t.equal(failures.failed('192.0.2.2', 3, 60, 10), 3, 'the oldest is forgotten when there are many')
+  const size = statSync(path).size
+  for (let n = 0; n < 100_000; n++) failures.failed(`host${n}`, 3, 60, 2000)
+  t.ok(statSync(path).size <= 16_384 * 16 && size <= 16_384 * 16, 'bounded')
+  t.equal(failures.failed('192.0.2.1', 3, 60, 2001), 3, 'the oldest are forgotten when there are many')
+  t.equal(statSync(path).mode & 0o777, 0o600)
+  writeFileSync(path, 'x'.repeat(1000))
+  t.ok(failures.failed('192.0.2.9', 3, 60, 2001) <= 60, 'nonsense in the file')
+  const nowhere = new FailedLogins(join(folder, 'no/such/directory'))
+  nowhere.failed('192.0.2.1', 3, 60, 1)
+  t.equal(nowhere.failed('192.0.2.1', 3, 60, 2), 6, 'in memory where there is no file')
 })
