@@ -84,7 +84,8 @@ t.test('more than memory is to hold goes to disk', async (t) => {
   }
   t.equal(inMemory, Math.floor((24 * 1024 * 1024) / SIZE))
   const first = guidOf(Buffer.alloc(SIZE, 'message 0 '))
-  staging.taken(staging.find('default', first)!, '/nowhere')
+  await createMailbox(pair.store, 'user.alice')
+  staging.taken(staging.find('default', first)!, pair.store.mailbox('user.alice')!, 1)
   const again = Buffer.alloc(SIZE, 'one more ')
   const sink = staging.sink('default', guidOf(again), SIZE)
   sink.write(again)

@@ -146,7 +146,9 @@ async function sendDelta(
   let known = theirs
   let useSince = withSince
   for (;;) {
-    const fresh = messagesAbove(index, known?.lastUid ?? 0)
+    const batch = session.store.config.int('sync_batchsize')
+    // one more than a step has, to know whether it is the last
+    const fresh = messagesAbove(index, known?.lastUid ?? 0, batch + 1)
     // a message above LAST_UID that the delta does not name would be lost without a trace
     const unnamed = fresh.find(({ uid }) => index.modseq(index.findUid(uid)) <= (known?.highestModseq ?? 0))
     if (unnamed !== undefined && known !== undefined)
@@ -155,7 +157,6 @@ async function sendDelta(
         'IMAP_SYNC_CHECKSUM',
         `message ${unnamed.uid} is older than the replica's HIGHESTMODSEQ`,
       )
-    const batch = session.store.config.int('sync_batchsize')
     const cut = fresh.length > batch ? stepAt(index, fresh[batch - 1]!.uid, known?.highestModseq ?? 0) : undefined
     known = await sendStep(session, local, known, useSince, cut === undefined ? fresh : fresh.slice(0, batch), cut)
     if (cut === undefined) return

@@ -24,10 +24,10 @@ export interface Wanted {
   readonly size: number
 }
 
-/** Messages above a UID that have content, each GUID once. */
-export function messagesAbove(index: MailboxIndex, uid: number): Wanted[] {
+/** Messages above a UID that have content, each GUID once. @param most how many to find, the first ones */
+export function messagesAbove(index: MailboxIndex, uid: number, most = Number.POSITIVE_INFINITY): Wanted[] {
   const found = new Map<string, Wanted>()
-  for (let row = index.lowerBound(uid + 1); row < index.length; row++) {
+  for (let row = index.lowerBound(uid + 1); row < index.length && found.size < most; row++) {
     if (index.flags(row) & Flag.Expunged) continue
     const record = index.record(row)
     if (!found.has(record.guid)) found.set(record.guid, { uid: record.uid, guid: record.guid, size: record.size })

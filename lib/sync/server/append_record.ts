@@ -39,6 +39,6 @@ export function appendRecord({ staging, log }: SessionContext, writer: MailboxWr
     sentdate: source?.sentdate ?? 0,
     userFlags: writer.flagBits(keywords),
   }
-  writer.append(record, source?.source, source?.cache, annotations)
+  writer.append(record, source?.source, source && staging.cacheOf(source), annotations)
   return source !== undefined
 }

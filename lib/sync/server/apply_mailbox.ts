@@ -116,7 +116,7 @@ class Slice {
   readonly parts: StoreParts[]
   /** resolves when the files are made; a file that could not be is made, or its error told, with the transaction */
   readonly ready: Promise<void>
-  readonly #place: Pick<MailboxHeader, 'partition' | 'uniqueid'> | undefined
+  readonly #place: MailboxHeader | undefined
   readonly #placing: [uid: number, message: ReadyMessage & { source: InMemory }][] = []
 
   constructor(
@@ -147,8 +147,7 @@ class Slice {
 
   /** The mailbox has them: what is in memory can go, since they are found there. */
   taken(): void {
-    const { store, staging } = this.context
-    for (const [uid, message] of this.#placing) staging.taken(message, store.messagePath(this.#place!, uid))
+    for (const [uid, message] of this.#placing) this.context.staging.taken(message, this.#place!, uid)
   }
 
   /** They were not taken: their files go. */

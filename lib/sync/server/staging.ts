@@ -5,7 +5,14 @@
  */
 import { readFile } from 'node:fs/promises'
 import { guidOf, summarize } from '../../message/summary.js'
-import { INLINE_LIMIT, InMemory, type MailStore, type MessageSource, type Stager } from '../../store/store.js'
+import {
+  INLINE_LIMIT,
+  InMemory,
+  type MailboxHeader,
+  type MailStore,
+  type MessageSource,
+  type Stager,
+} from '../../store/store.js'
 import type { FileSink } from '../wire_reader.js'
 
 /** Messages in memory, bytes in all; beyond, small ones go to disk too. */
@@ -20,8 +27,10 @@ export interface ReadyMessage {
   readonly size: number
   readonly headerSize: number
   readonly sentdate: number
-  /** lib/message's summary */
-  readonly cache: Buffer | undefined
+  /** lib/message's summary, until a mailbox has taken the message */
+  cache: Buffer | undefined
+  /** the message of a mailbox that has the summary then */
+  takenAs?: { readonly id: number; readonly uid: number }
   /** whether a file is this session's, and goes with it */
   readonly owned: boolean
 }
@@ -48,11 +57,18 @@ export class Staging {
     else table.set(guid, message)
   }
 
-  /** A mailbox has taken one: from now on its file there is the source. */
-  taken(message: ReadyMessage, path: string): void {
+  /** A mailbox has taken one: from now on its file and summary there are the source. A session may upload a hundred thousand. */
+  taken(message: ReadyMessage, mailbox: MailboxHeader, uid: number): void {
     if (typeof message.source === 'string') return
     this.#held -= message.source.bytes.length
-    message.source = path
+    message.source = this.store.messagePath(mailbox, uid)
+    message.takenAs = { id: mailbox.id, uid }
+    message.cache = undefined
+  }
+
+  /** The summary of one that is ready. */
+  cacheOf({ cache, takenAs }: ReadyMessage): Buffer | undefined {
+    return cache ?? (takenAs && this.store.readCache(takenAs.id, takenAs.uid))
   }
 
   /**
@@ -111,9 +127,11 @@ export class Staging {
         at += chunk.copy(bytes, at)
       },
       end: () => {
-        const message = { source: new InMemory(bytes), guid: guidOf(bytes), size, ...parsed(bytes), owned: false }
+        const actual = guidOf(bytes)
+        const message = { source: new InMemory(bytes), guid: actual, size, ...parsed(bytes), owned: false }
         this.#held += size
-        this.add(partition, guid, message)
+        // what was announced is part of a long text, all of which it would keep in memory
+        this.add(partition, guid === actual ? actual : guid, message)
         return { done: Promise.resolve(true) }
       },
       abort: () => {},
