@@ -25,6 +25,8 @@ import { contains } from './uid_set.js'
 
 /** Records changed in one transaction: a few milliseconds' work. */
 const SLICE = 256
+/** Records whose flags are changed in one transaction. */
+const FLAG_SLICE = 1024
 /** Files linked in one transaction. */
 const LINK_SLICE = 128
 
@@ -153,7 +155,7 @@ export async function storeFlags(
   userid: string,
 ): Promise<FlagsStored> {
   const modified: number[] = []
-  const changed = await inSlices(uids, SLICE, async (slice) => {
+  const changed = await inSlices(uids, FLAG_SLICE, async (slice) => {
     const stored = await store.write((txn) => storeSlice(txn, mailbox.id, slice, change, userid))
     modified.push(...stored.modified)
     return stored.changed
@@ -184,6 +186,12 @@ function storeSlice(
   const changed: number[] = []
   const modified: number[] = []
   const time = now()
+  if (guest === undefined && change.unchangedSince === undefined) {
+    const wanted = { mode: change.mode, flags, mask, keywords }
+    for (const uid of uids) if (writer.changeFlags(uid, wanted, time)) changed.push(uid)
+    if (changed.length > 0) txn.log(syncLogLine('MAILBOX', writer.header.name))
+    return { changed, modified }
+  }
   for (const uid of uids) {
     const record = writer.record(uid)
     if (record === undefined || record.flags & Flag.Expunged) continue

@@ -170,6 +170,13 @@ export class Connection {
     this.#added()
   }
 
+  /** As `write`, for a text of which each character is one byte. */
+  writeLatin1(text: string): void {
+    if (this.#closed) return
+    this.#output.addLatin1(text)
+    this.#added()
+  }
+
   /** As `write`, for bytes that will not last: they are copied. */
   writeCopy(data: Buffer, start: number, end: number): void {
     if (this.#closed) return

@@ -51,6 +51,16 @@ export class OutputBuffer {
     this.#length += end - start
   }
 
+  /** Adds a text of which each character is one byte. */
+  addLatin1(text: string): void {
+    const { length } = text
+    const room = this.#room(length)
+    if (length <= SHORT) for (let n = 0; n < length; n += 1) room[this.#used + n] = text.charCodeAt(n)
+    else room.write(text, this.#used, 'latin1')
+    this.#used += length
+    this.#length += length
+  }
+
   /** Characters one by one: for short texts that is quicker than a call of Node's. @returns false, having added nothing, if one is not ASCII */
   #addAscii(text: string): boolean {
     const { length } = text

@@ -12,8 +12,8 @@ import type { MessageSource } from './in_memory.js'
 import { RECORDS_PER_BLOCK } from './index.js'
 import { uidKey, uidOfKey } from './keys.js'
 import { readMessageAnnotations } from './lookups.js'
-import { At, type MessageRecord, packRecord, RECORD_SIZE, unpackRecord } from './record.js'
-import { type Annotation, annotationCrc, basicCrc } from './sync_crc.js'
+import { At, FlagFields, type MessageRecord, packRecord, RECORD_SIZE, unpackRecord } from './record.js'
+import { type Annotation, annotationCrc, basicCrc, haveSameAnnotations } from './sync_crc.js'
 import { now } from './time.js'
 import type { StoreTransaction } from './transaction.js'
 
@@ -27,6 +27,15 @@ interface Block {
   /** packed records; its length is a multiple of RECORD_SIZE */
   data: Buffer
   dirty: boolean
+}
+
+/** Used by one change of flags after the other. */
+const FLAG_FIELDS = new FlagFields()
+const KEYWORDS = new Uint32Array(4)
+
+/** Bits after a change. @param mask those that `replace` may take away */
+function combined(mode: 'add' | 'remove' | 'replace', before: number, bits: number, mask: number): number {
+  return mode === 'add' ? before | bits : mode === 'remove' ? before & ~bits : (before & ~mask) | bits
 }
 
 /** A mailbox inside a transaction. `header`'s fields may be set; call `touch` when nothing else marks the mailbox as changed. */
@@ -188,12 +197,58 @@ export class MailboxWriter {
     if (found === undefined) throw new RangeError(`${this.header.name}: no UID ${record.uid}`)
     const before = unpackRecord(found.block.data, found.at)
     this.#noteSeen(before.flags, record.flags)
-    const stored = this.messageAnnotations(record.uid)
+    const same = annotations === undefined && haveSameAnnotations(before, record)
+    const stored = same ? undefined : this.messageAnnotations(record.uid)
     this.#count(before, stored, -1)
     packRecord(record, found.block.data, found.at)
     this.#dirty(found.block)
-    if (annotations !== undefined) this.#storeAnnotations(record.uid, stored, annotations)
+    if (annotations !== undefined) this.#storeAnnotations(record.uid, stored!, annotations)
     this.#count(record, annotations ?? stored, 1)
+  }
+
+  /**
+   * Changes the flags of a message that is not expunged, with a new modseq if that changes anything. Does what `update` of the changed record
+   * does, in place.
+   * @param change mask: system flags that `replace` may take away; keywords: as flagBits gives them
+   * @param time unix seconds
+   * @returns whether anything changed
+   */
+  changeFlags(
+    uid: number,
+    change: { mode: 'add' | 'remove' | 'replace'; flags: number; mask: number; keywords: Uint32Array },
+    time: number,
+  ): boolean {
+    const found = this.#locate(uid)
+    if (found === undefined) return false
+    const { header } = this
+    const { data } = found.block
+    const fields = FLAG_FIELDS
+    fields.read(data, found.at)
+    if (fields.flags & Flag.Expunged) return false
+    const before = fields.flags
+    const after = combined(change.mode, before, change.flags, change.mask)
+    let same = after === before
+    for (let word = 0; word < 4; word++) {
+      const bits = fields.userFlags[word]!
+      KEYWORDS[word] = combined(change.mode, bits, change.keywords[word]!, -1)
+      same &&= KEYWORDS[word] === bits
+    }
+    if (same) return false
+    const crc = basicCrc(fields, header.userFlags)
+    fields.flags = after
+    fields.userFlags.set(KEYWORDS)
+    fields.modseq = this.nextModseq()
+    fields.lastUpdated = time
+    fields.write(data, found.at)
+    this.#dirty(found.block)
+    this.#noteSeen(before, after)
+    const gained = (flag: number): number => (after & flag ? 1 : 0) - (before & flag ? 1 : 0)
+    header.unseen -= gained(Flag.Seen)
+    header.answered += gained(Flag.Answered)
+    header.flagged += gained(Flag.Flagged)
+    header.deleted += gained(Flag.Deleted)
+    header.crcBasic = (header.crcBasic ^ crc ^ basicCrc(fields, header.userFlags)) >>> 0
+    return true
   }
 
   /** Removes an expunged record for good, and its file. A peer that has not seen its expunge will need a full comparison. */
@@ -386,7 +441,8 @@ export class MailboxWriter {
   /** UID of the last record that this transaction appended. */
   #lastRecordUid = -1
 
-  #count(record: MessageRecord, annotations: readonly Annotation[], sign: 1 | -1): void {
+  /** @param annotations undefined: their share of the checksum stays as it is */
+  #count(record: MessageRecord, annotations: readonly Annotation[] | undefined, sign: 1 | -1): void {
     const { header } = this
     this.touch()
     if (sign === 1 && record.uid === header.lastUid) this.#lastRecordUid = record.uid
@@ -401,7 +457,7 @@ export class MailboxWriter {
     if (record.flags & Flag.Flagged) header.flagged += sign
     if (record.flags & Flag.Deleted) header.deleted += sign
     header.crcBasic = (header.crcBasic ^ basicCrc(record, header.userFlags)) >>> 0
-    header.crcAnnot = (header.crcAnnot ^ annotationCrc(record, annotations)) >>> 0
+    if (annotations !== undefined) header.crcAnnot = (header.crcAnnot ^ annotationCrc(record, annotations)) >>> 0
   }
 
   #storeAnnotations(uid: number, before: readonly Annotation[], after: readonly Annotation[]): void {

@@ -92,6 +92,42 @@ export function packRecord(record: MessageRecord, buffer: Buffer, at: number): v
   buffer.fill(0, at + 104, at + RECORD_SIZE)
 }
 
+/** The fields that a change of flags looks at and changes. One object serves for many records. */
+export class FlagFields {
+  uid = 0
+  modseq = 0
+  lastUpdated = 0
+  internaldate = 0
+  guid = ''
+  flags = 0
+  readonly userFlags = new Uint32Array(4)
+
+  /** Takes them from a packed record. */
+  read(buffer: Buffer, at: number): void {
+    this.uid = buffer.readUInt32LE(at + At.uid)
+    this.modseq = readU64(buffer, at + At.modseq)
+    this.lastUpdated = buffer.readUInt32LE(at + At.lastUpdated)
+    this.internaldate = buffer.readUInt32LE(at + At.internaldate)
+    this.guid = buffer.toString('hex', at + At.guid, at + At.guid + 20)
+    this.flags = buffer.readInt32LE(at + At.flags)
+    for (let word = 0; word < 4; word++) this.userFlags[word] = buffer.readUInt32LE(at + At.userFlags + 4 * word)
+  }
+
+  /** Puts those that a change of flags changes into it. */
+  write(buffer: Buffer, at: number): void {
+    writeU64(buffer, this.modseq, at + At.modseq)
+    buffer.writeUInt32LE(u32(this.lastUpdated), at + At.lastUpdated)
+    buffer.writeUInt32LE(this.flags >>> 0, at + At.flags)
+    for (let word = 0; word < 4; word++) buffer.writeUInt32LE(this.userFlags[word]!, at + At.userFlags + 4 * word)
+  }
+}
+
+/** Whether so many u32 are zero. */
+function isNull(buffer: Buffer, at: number, words: number): boolean {
+  for (let word = 0; word < words; word++) if (buffer.readUInt32LE(at + 4 * word) !== 0) return false
+  return true
+}
+
 /** Unpacks the record at an offset of a block; the result shares nothing with the buffer. */
 export function unpackRecord(buffer: Buffer, at: number): MessageRecord {
   const userFlags = new Uint32Array(4)
@@ -107,8 +143,8 @@ export function unpackRecord(buffer: Buffer, at: number): MessageRecord {
     size: buffer.readUInt32LE(at + At.size),
     headerSize: buffer.readUInt32LE(at + At.headerSize),
     guid: buffer.toString('hex', at + At.guid, at + At.guid + 20),
-    uuid: buffer.toString('hex', at + At.uuid, at + At.uuid + 12),
-    thrid: buffer.toString('hex', at + At.thrid, at + At.thrid + 8),
+    uuid: isNull(buffer, at + At.uuid, 3) ? NULL_UUID : buffer.toString('hex', at + At.uuid, at + At.uuid + 12),
+    thrid: isNull(buffer, at + At.thrid, 2) ? NULL_THRID : buffer.toString('hex', at + At.thrid, at + At.thrid + 8),
     flags: buffer.readInt32LE(at + At.flags),
     userFlags,
   }

@@ -2,7 +2,7 @@
  * The two checksums by which replication peers compare mailboxes: SYNC_CRC over records, SYNC_CRC_ANNOT over message
  * annotations (csync.md §7). Both are XORs of one CRC-32 an item, so they are kept up to date item by item.
  */
-import { crc32 } from 'node:zlib'
+import { crc32 as crc32OfBytes } from 'node:zlib'
 import { FLAG_NAMES, Flag } from './flags.js'
 import { type MessageRecord, NULL_THRID } from './record.js'
 
@@ -25,6 +25,25 @@ export interface Annotation {
   value: Buffer
 }
 
+/** What each byte does to a CRC-32 (polynomial 0xEDB88320). */
+const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte
+  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1
+  return crc
+})
+
+/** CRC-32 as zlib's: texts here are short, and a call into zlib takes longer than their characters do. */
+function crc32(data: string | Buffer, seed = 0): number {
+  if (typeof data !== 'string') return crc32OfBytes(data, seed)
+  let crc = ~seed
+  for (let at = 0; at < data.length; at++) {
+    const code = data.charCodeAt(at)
+    if (code > 127) return crc32OfBytes(data, seed)
+    crc = CRC_TABLE[(crc ^ code) & 255]! ^ (crc >>> 8)
+  }
+  return ~crc >>> 0
+}
+
 const flagCrcs = new Map<string, number>()
 
 /** CRC-32 of a flag's name in lower case; remembered, since mailboxes repeat the same few. */
@@ -41,11 +60,14 @@ const SYSTEM_FLAG_CRCS = FLAG_NAMES.filter(([, bit]) => bit !== Flag.Expunged).m
   ([name, bit]) => [bit, flagCrc(name)] as const,
 )
 
+/** What SYNC_CRC looks at. */
+type CrcFields = Pick<MessageRecord, 'uid' | 'modseq' | 'lastUpdated' | 'internaldate' | 'guid' | 'flags' | 'userFlags'>
+
 /**
  * A record's share of SYNC_CRC; 0 for expunged ones.
  * @param names the mailbox's keywords by number
  */
-export function basicCrc(record: MessageRecord, names: readonly (string | null)[]): number {
+export function basicCrc(record: CrcFields, names: readonly (string | null)[]): number {
   if (record.flags & Flag.Expunged) return 0
   let flags = 0
   for (const [bit, crc] of SYSTEM_FLAG_CRCS) if (record.flags & bit) flags ^= crc
@@ -57,6 +79,16 @@ export function basicCrc(record: MessageRecord, names: readonly (string | null)[
   }
   return crc32(
     `${record.uid} ${record.modseq} ${record.lastUpdated} (${flags >>> 0}) ${record.internaldate} ${record.guid}`,
+  )
+}
+
+/** Whether two states of a record have the same share of SYNC_CRC_ANNOT, as long as no stored annotation changes. */
+export function haveSameAnnotations(a: MessageRecord, b: MessageRecord): boolean {
+  return (
+    ((a.flags ^ b.flags) & Flag.Expunged) === 0 &&
+    a.thrid === b.thrid &&
+    a.savedate === b.savedate &&
+    a.createdModseq === b.createdModseq
   )
 }
 

@@ -6,11 +6,11 @@ export class Reply {
 
   /** `* TEXT`. Text of the protocol's own making only: it must hold no line end but within literals. */
   untagged(text: string): void {
-    this.connection.write(Buffer.from(`* ${text}\r\n`, 'latin1'))
+    this.connection.writeLatin1(`* ${text}\r\n`)
   }
 
   tagged(tag: string, status: 'OK' | 'NO' | 'BAD', text: string): void {
-    this.connection.write(Buffer.from(`${tag} ${status} ${text}\r\n`, 'latin1'))
+    this.connection.writeLatin1(`${tag} ${status} ${text}\r\n`)
   }
 
   /** `+ TEXT`, sent at once: the client waits for it. */

@@ -6,7 +6,15 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import type { Config } from '../../lib/config/config.js'
 import { openDatabase } from '../../lib/store/database.js'
-import { Flag, MailStore, type MessageRecord, NULL_THRID, NULL_UUID, syncLogLine } from '../../lib/store/store.js'
+import {
+  Flag,
+  MailStore,
+  type MessageRecord,
+  NULL_THRID,
+  NULL_UUID,
+  SYSTEM_FLAGS,
+  syncLogLine,
+} from '../../lib/store/store.js'
 import { silent, storeFixture } from '../fixture_store.js'
 
 function record(uid: number, fields: Partial<MessageRecord> = {}): MessageRecord {
@@ -439,4 +447,52 @@ t.test('recovery brings back the files of messages, but not of those that were e
     there,
     uids.filter((uid) => !gone.includes(uid)),
   )
+})
+
+t.test('flags changed in place are what an update of the record makes of them', async (t) => {
+  const { store } = await storeFixture(t)
+  let state = 5
+  const below = (limit: number): number => {
+    state = (Math.imul(state, 1103515245) + 12345) >>> 0
+    return Math.floor((state / 2 ** 32) * limit)
+  }
+  const [one, other] = [await make(store, 'one'), await make(store, 'other')]
+  await store.write((txn) => {
+    for (const writer of [txn.mustMailbox(one), txn.mustMailbox(other)])
+      for (let uid = 1; uid <= 100; uid += 1) {
+        const flags = uid % 7 === 0 ? Flag.Expunged : uid % 32
+        writer.append(record(uid, { modseq: writer.nextModseq(), flags }), undefined, undefined)
+      }
+  })
+  const words = ['$Forwarded', 'Junk', 'work', 'später']
+  const mask = SYSTEM_FLAGS & ~Flag.Draft
+  for (let round = 0; round < 300; round += 1) {
+    const uid = 1 + below(101)
+    const mode = (['add', 'remove', 'replace'] as const)[below(3)]!
+    const flags = below(32) & mask
+    const names = words.filter(() => below(3) === 0)
+    await store.write((txn) => {
+      const fast = txn.mustMailbox(one)
+      const changed = fast.changeFlags(uid, { mode, flags, mask, keywords: fast.flagBits(names) }, 1000 + round)
+      const slow = txn.mustMailbox(other)
+      const bits = slow.flagBits(names)
+      const found = slow.record(uid)
+      let expected = false
+      if (found !== undefined && !(found.flags & Flag.Expunged)) {
+        const { flags: before } = found
+        const after = mode === 'add' ? before | flags : mode === 'remove' ? before & ~flags : (before & ~mask) | flags
+        const userFlags = found.userFlags.map((word, n) =>
+          mode === 'add' ? word | bits[n]! : mode === 'remove' ? word & ~bits[n]! : bits[n]!,
+        )
+        expected = after !== before || userFlags.some((word, n) => word !== found.userFlags[n])
+        if (expected)
+          slow.update({ ...found, flags: after, userFlags, modseq: slow.nextModseq(), lastUpdated: 1000 + round })
+      }
+      if (changed !== expected) t.fail(`round ${round}: ${changed}`)
+    })
+  }
+  const [a, b] = [store.index(one)!, store.index(other)!]
+  t.same({ ...a.header, id: 0, name: '', uniqueid: '' }, { ...b.header, id: 0, name: '', uniqueid: '' })
+  for (let row = 0; row < 100; row += 1)
+    if (JSON.stringify(a.record(row)) !== JSON.stringify(b.record(row))) t.same(a.record(row), b.record(row))
 })
