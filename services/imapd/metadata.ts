@@ -1,12 +1,16 @@
 /** Reading annotations for METADATA (RFC 5464) and LIST's METADATA option, in the order in which Cyrus 3.6 answers. */
 import { ListPattern } from '../../lib/imap/list_pattern.js'
-import { quotedOrLiteral } from '../../lib/imap/wire_text.js'
+import { astring, quotedOrLiteral } from '../../lib/imap/wire_text.js'
 import type { Rights } from '../../lib/mailbox/acl.js'
 import { mayReadAnnotations } from '../../lib/mailbox/annotation_access.js'
 import { type AnnotationEntry, annotationEntries } from '../../lib/mailbox/annotation_entries.js'
 import { mailboxValue, serverValue } from '../../lib/mailbox/annotation_values.js'
 import type { Annotation, MailboxHeader } from '../../lib/store/store.js'
+import { DENIED, No } from './errors.js'
+import { patternOf } from './listing.js'
+import { mustFind } from './mailboxes.js'
 import type { Session } from './session.js'
+import { visibleMailboxes } from './visible_mailboxes.js'
 
 /** How deep below an entry (RFC 5464 §4.2.2). */
 export type Depth = 0 | 1 | 'infinity'
@@ -79,6 +83,29 @@ export function readMetadata(session: Session, of: MetadataOf, query: MetadataQu
 function shownName({ entry, userid }: Annotation, user: string): string | undefined {
   if (userid === '') return `/shared${entry}`
   return userid === user ? `/private${entry}` : undefined
+}
+
+/**
+ * What GETMETADATA's and GETANNOTATION's mailbox argument names: the server for '', a mailbox, or as Cyrus takes it those that match a pattern.
+ * @param tell given the name as it is told; returns false where the user may not read
+ * @throws {No} if the one mailbox does not exist or may not be read
+ */
+export async function ofEach(
+  session: Session,
+  mailbox: string,
+  tell: (name: string, of: MetadataOf) => boolean,
+): Promise<void> {
+  const namespace = session.namespace!
+  if (mailbox === '') {
+    tell('""', undefined)
+  } else if (/[*%]/.test(mailbox)) {
+    const pattern = new ListPattern(patternOf('', mailbox, namespace.separator), namespace.separator)
+    for await (const { header, rights, external } of visibleMailboxes(session, pattern))
+      if (pattern.matches(external)) tell(astring(external), { header, rights })
+  } else {
+    const found = mustFind(session, mailbox, '')
+    if (!tell(astring(namespace.toExternal(found.header.name)), found)) throw new No(`[NOPERM] ${DENIED}`)
+  }
 }
 
 /** `* METADATA name (entry value …)`; nothing if there are no values. */

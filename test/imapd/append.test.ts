@@ -1,6 +1,6 @@
-/** MULTIAPPEND (RFC 3502), CATENATE (RFC 4469), binary APPEND (RFC 3516), REPLACE (RFC 8508). */
+/** APPEND, MULTIAPPEND (RFC 3502), CATENATE (RFC 4469), binary APPEND (RFC 3516), REPLACE (RFC 8508). */
 import t from 'tap'
-import { fixture, LOGIN } from './fixture.js'
+import { fixture, HI, LOGIN } from './fixture.js'
 
 const lit = (text: string): string =>
   `{${text.replaceAll('\\r\\n', 'xx').replaceAll('\\0', '\0').length}+}\\r\\n${text}`
@@ -155,4 +155,46 @@ t.test('REPLACE', async (t) => {
     A~ R8 OK …
     A> R9 REPLACE 1 INBOX ${ONE}
     A< R9 NO Permission denied`)
+})
+
+t.test('APPEND', async (t) => {
+  const { conversation, server } = await fixture(t)
+  await conversation.play(`${LOGIN}
+    A> 1 APPEND INBOX (\\Seen kw) "01-Jan-2020 10:00:00 +0100" {37}
+    A< + go ahead
+    A> Subject: hi\\r\\nFrom: a@b.c\\r\\n\\r\\nbody line
+    A< 1 OK [APPENDUID … 1] Completed
+    A> 2 APPEND INBOX.none {38}
+    A< 2 NO [TRYCREATE] Mailbox does not exist
+    A> 3 APPEND INBOX.none ${HI}
+    A< 3 NO [TRYCREATE] Mailbox does not exist
+    A> 4 APPEND user.bob ${HI}
+    A< 4 NO [NONEXISTENT] Mailbox does not exist
+    A> 5 APPEND INBOX (\\Recent) ${HI}
+    A< 5 BAD Invalid flag in Append command at column …
+    A> 6 APPEND INBOX (\\Foo) {38}
+    A< 6 BAD Invalid flag in Append command at column …
+    A> 7 APPEND INBOX "bad date" ${HI}
+    A< 7 BAD Invalid date-time in Append command at column …
+    A> 8 APPEND INBOX {0+}
+    A> 
+    A< 8 NO Zero-length message literal
+    A> 9 APPEND INBOX foo
+    A< 9 BAD Missing required argument to Append command at column …: the message must be a literal, or CATENATE
+    A> 10 APPEND INBOX {3+}\\r\\nabc
+    A< 10 NO Message contains invalid header
+    A> 11 APPEND INBOX {10+}\\r\\na: b\\r\\n\\r\\n\0x
+    A< 11 NO Message contains NUL characters
+    A> 12 APPEND {5+}\\r\\nINBOX ${HI}
+    A< 12 OK [APPENDUID … 2] Completed
+    A> 13 APPEND INBOX ${HI} more
+    A< 13 BAD …
+    A> 14 STATUS INBOX (MESSAGES UNSEEN)
+    A< * STATUS INBOX (MESSAGES 2 UNSEEN 1)
+    A< 14 OK Completed
+  `)
+  const header = server.store.mailbox('user.alice')!
+  const index = server.store.index(header.id)!
+  t.equal(index.internaldate(0), 1577869200)
+  t.equal((await server.store.readMessage(header, 1)).toString(), 'Subject: hi\r\nFrom: a@b.c\r\n\r\nbody line')
 })

@@ -3,64 +3,11 @@
  * (expected, in order, nothing between) or `NAME~ text` (expected, whatever untagged answers stand before it); NAME is a connection, opened when first used, its greeting read. In sent and
  * expected text `\r\n` stands for a line end within (literals), `…` in expected text for anything.
  */
-import { once } from 'node:events'
-import net from 'node:net'
 import type { Test } from 'tap'
-
-class Client {
-  #data = Buffer.alloc(0)
-  #ended = false
-  #wake: (() => void) | undefined
-
-  constructor(readonly socket: net.Socket) {
-    socket.on('data', (chunk) => {
-      this.#data = Buffer.concat([this.#data, chunk])
-      this.#wake?.()
-    })
-    const end = () => {
-      this.#ended = true
-      this.#wake?.()
-    }
-    socket.on('end', end)
-    socket.on('error', end)
-  }
-
-  /** The next answer with the literals in it, without its CRLF, latin1; `EOF` at the end. */
-  async next(): Promise<string> {
-    for (;;) {
-      const length = this.#complete()
-      if (length > 0) {
-        const answer = this.#data.toString('latin1', 0, length - 2)
-        this.#data = this.#data.subarray(length)
-        return answer
-      }
-      if (this.#ended) return 'EOF'
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
-    }
-  }
-
-  /** Whether nothing has come that was not read. */
-  get quiet(): boolean {
-    return this.#data.length === 0
-  }
-
-  #complete(): number {
-    let from = 0
-    for (;;) {
-      const lf = this.#data.indexOf('\r\n', from)
-      if (lf === -1) return 0
-      const literal = /\{(\d+)\}$/.exec(this.#data.toString('latin1', Math.max(from, lf - 14), lf))
-      if (!literal) return lf + 2
-      from = lf + 2 + Number(literal[1])
-      if (from > this.#data.length) return 0
-    }
-  }
-}
+import { Wire } from './wire.js'
 
 export class Conversation {
-  readonly #clients = new Map<string, Client>()
+  readonly #clients = new Map<string, Wire>()
 
   constructor(
     readonly t: Test,
@@ -71,12 +18,10 @@ export class Conversation {
     })
   }
 
-  async client(name: string): Promise<Client> {
+  async client(name: string): Promise<Wire> {
     let client = this.#clients.get(name)
     if (!client) {
-      const socket = net.connect({ port: this.port, host: '127.0.0.1', noDelay: true })
-      await once(socket, 'connect')
-      client = new Client(socket)
+      client = await Wire.open(this.port)
       this.#clients.set(name, client)
       const greeting = await client.next()
       if (!greeting.startsWith('* OK [CAPABILITY ')) this.t.fail(`greeting: ${greeting}`)
@@ -94,7 +39,7 @@ export class Conversation {
       const client = await this.client(name)
       const plain = text.replaceAll('\\r\\n', '\r\n')
       if (direction === '>') {
-        client.socket.write(Buffer.from(`${plain}\r\n`, 'latin1'))
+        client.write(`${plain}\r\n`)
         continue
       }
       let answer = await client.next()

@@ -5,15 +5,10 @@
 
 import { nstring } from '../../../lib/imap/annotation_arguments.js'
 import type { ArgumentReader } from '../../../lib/imap/argument_reader.js'
-import { ListPattern } from '../../../lib/imap/list_pattern.js'
-import { astring, quotedOrLiteral } from '../../../lib/imap/wire_text.js'
+import { quotedOrLiteral } from '../../../lib/imap/wire_text.js'
 import { define, LOGGED_IN } from '../command.js'
-import { DENIED, No } from '../errors.js'
-import { patternOf } from '../listing.js'
-import { mustFind } from '../mailboxes.js'
-import { type MetadataOf, readMetadata } from '../metadata.js'
+import { type MetadataOf, ofEach, readMetadata } from '../metadata.js'
 import type { Session } from '../session.js'
-import { visibleMailboxes } from '../visible_mailboxes.js'
 import { type MetadataPair, storeMetadata } from './setmetadata.js'
 
 const MOST = 32
@@ -85,18 +80,7 @@ export const getannotation = define<{ mailbox: string; entries: string[]; attrib
     return { mailbox, entries, attributes }
   },
   async run({ session }, { mailbox, entries, attributes }) {
-    const namespace = session.namespace!
-    if (mailbox === '') {
-      tell(session, '""', undefined, entries, attributes)
-    } else if (/[*%]/.test(mailbox)) {
-      const pattern = new ListPattern(patternOf('', mailbox, namespace.separator), namespace.separator)
-      for await (const { header, rights, external } of visibleMailboxes(session, pattern))
-        if (pattern.matches(external)) tell(session, astring(external), { header, rights }, entries, attributes)
-    } else {
-      const found = mustFind(session, mailbox, '')
-      const name = astring(namespace.toExternal(found.header.name))
-      if (!tell(session, name, found, entries, attributes)) throw new No(`[NOPERM] ${DENIED}`)
-    }
+    await ofEach(session, mailbox, (name, of) => tell(session, name, of, entries, attributes))
     return undefined
   },
 })

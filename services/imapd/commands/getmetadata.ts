@@ -1,13 +1,7 @@
 /** GETMETADATA (RFC 5464 §4.2). As Cyrus takes it: options before or behind the mailbox, and a mailbox name may be a pattern. */
 import type { ArgumentReader } from '../../../lib/imap/argument_reader.js'
-import { ListPattern } from '../../../lib/imap/list_pattern.js'
-import { astring } from '../../../lib/imap/wire_text.js'
 import { define, LOGGED_IN } from '../command.js'
-import { DENIED, No } from '../errors.js'
-import { patternOf } from '../listing.js'
-import { mustFind } from '../mailboxes.js'
-import { type Depth, type MetadataOf, type MetadataQuery, readMetadata, tellMetadata } from '../metadata.js'
-import { visibleMailboxes } from '../visible_mailboxes.js'
+import { type Depth, type MetadataQuery, ofEach, readMetadata, tellMetadata } from '../metadata.js'
 
 const MOST_ENTRIES = 64
 const LONGEST_NAME = 256
@@ -73,26 +67,14 @@ export const getmetadata = define<{ mailbox: string; query: MetadataQuery }>({
     return { mailbox, query: { entries, ...options } }
   },
   async run({ session }, { mailbox, query }) {
-    const namespace = session.namespace!
     let longest = 0
-    const tell = (name: string, of: MetadataOf): boolean => {
+    await ofEach(session, mailbox, (name, of) => {
       const found = readMetadata(session, of, query)
       if (found === undefined) return false
       longest = Math.max(longest, found.longest)
       tellMetadata(session, name, found.values)
       return true
-    }
-    if (mailbox === '') {
-      tell('""', undefined)
-    } else if (/[*%]/.test(mailbox)) {
-      const pattern = new ListPattern(patternOf('', mailbox, namespace.separator), namespace.separator)
-      for await (const { header, rights, external } of visibleMailboxes(session, pattern)) {
-        if (pattern.matches(external)) tell(astring(external), { header, rights })
-      }
-    } else {
-      const found = mustFind(session, mailbox, '')
-      if (!tell(astring(namespace.toExternal(found.header.name)), found)) throw new No(`[NOPERM] ${DENIED}`)
-    }
+    })
     return longest > 0 ? `[METADATA LONGENTRIES ${longest}] Completed` : undefined
   },
 })
