@@ -7,7 +7,8 @@
  * - Readers never wait and never see half a transaction; a snapshot stays as it is however long it is kept.
  * - A transaction is synchronous. Nobody holds the write lock across an await, so no peer can hold up another.
  * - A record's file is there as long as the record is not expunged; its name is its UID in its mailbox's directory.
- * - Only UIDs above header.lastUid are ever added, so what a client has seen keeps its place.
+ * - Only UIDs above header.lastUid are ever added, so what a client has seen keeps its place; but for a master of the 2.3 generation, which
+ *   may send messages behind its last UID, and one under a UID in use (MailboxWriter.put). Who has the mailbox open sees them when it opens it again.
  */
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'

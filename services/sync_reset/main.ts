@@ -7,6 +7,7 @@ import { UsageError } from '../../lib/process/getopt.js'
 import { runTool } from '../../lib/process/tool.js'
 import { MailStore } from '../../lib/store/store.js'
 import { deletedOf, inboxOf, isMailboxName, ownerOf } from '../../lib/sync/names.js'
+import { SyncLock } from '../../lib/sync/v23/server/lock.js'
 
 const USAGE = `usage: sync_reset [-C file] [-v] [-L] -f user...
 
@@ -45,6 +46,9 @@ await runTool(
     const tell = (what: string): void => {
       if (options.has('v')) process.stdout.write(`${what}\n`)
     }
+    // a client of the 2.3 generation works under this lock
+    const lock = new SyncLock(config.directory)
+    await lock.lock()
     try {
       for (const user of args) {
         if (await reset(store, user, tell)) log.notice(`reset user ${user}`)
@@ -55,6 +59,7 @@ await runTool(
       }
       await store.settled()
     } finally {
+      lock.clear()
       await store.close()
     }
   },

@@ -100,8 +100,11 @@ class Run {
         this.#promote(`UNSUB ${user} ${name}`, 'META', user, metas)
     await this.#mailboxes([...mailboxes], users)
     for (const user of metas)
-      if (!users.has(user) && !(await this.#attempt(`META ${user}`, () => syncMeta(session, user))))
-        this.#promote(`META ${user}`, 'USER', user, users)
+      if (!users.has(user) && !(await this.#attempt(`META ${user}`, () => syncMeta(session, user)))) {
+        // USER of one who is not here would remove what they have there
+        if (this.#isHere(user)) this.#promote(`META ${user}`, 'USER', user, users)
+        else this.#giveBack('META', user)
+      }
     // those that are gone make room for what they may have become
     for (const user of [...users].sort((a, b) => Number(this.#isHere(a)) - Number(this.#isHere(b))))
       if (!(await this.#attempt(`USER ${user}`, () => syncUser(session, user, this.stopping))))
