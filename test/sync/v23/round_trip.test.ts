@@ -9,7 +9,7 @@ import { setMailboxAnnotations, setServerAnnotations } from '../../../lib/mailbo
 import { createMailbox, deleteMailbox, renameMailbox } from '../../../lib/mailbox/folders.js'
 import { appendMessages, copyMessages, expungeMessages, storeFlags } from '../../../lib/mailbox/messages.js'
 import { setQuota } from '../../../lib/mailbox/quota.js'
-import { markRecent } from '../../../lib/mailbox/seen.js'
+import { hasInternalSeen, markRecent } from '../../../lib/mailbox/seen.js'
 import { activateSieveScript, putSieveScript, sieveScripts } from '../../../lib/mailbox/sieve_scripts.js'
 import { setSubscribed } from '../../../lib/mailbox/subscriptions.js'
 import { MessageUuids, uuidPrefix } from '../../../lib/process/message_uuid.js'
@@ -58,8 +58,11 @@ async function picture(store: MailStore, { guids }: Release): Promise<string[]> 
   for (const user of ['alice', 'bob']) {
     for (const name of store.subscriptions(user)) lines.push(`${user} subscribed ${name}`)
     // what is told of mailboxes that are gone is kept here and there
-    for (const [uniqueid, { seenUids, lastUid }] of store.seenEntries(user))
-      if (store.mailboxByUniqueid(uniqueid)) lines.push(`${user} seen ${uniqueid} ${seenUids} ${lastUid}`)
+    for (const [uniqueid, { seenUids, lastUid }] of store.seenEntries(user)) {
+      // of mailboxes that are gone, or were a guest's and are the owner's now, it says nothing
+      const mailbox = store.mailboxByUniqueid(uniqueid)
+      if (mailbox && !hasInternalSeen(mailbox, user)) lines.push(`${user} seen ${uniqueid} ${seenUids} ${lastUid}`)
+    }
     for (const { name, active, content } of (await sieveScripts(store, user)).sort((a, b) =>
       a.name < b.name ? -1 : 1,
     ))

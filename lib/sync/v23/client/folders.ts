@@ -9,15 +9,19 @@ import { type Place, planFolders } from '../../client/plan.js'
 import { ItemError } from '../../client/session.js'
 import { bytesOf } from '../../dlist.js'
 import { inboxOf, isDeletedName, ownerOf } from '../../names.js'
+import { listedAnnotations } from '../listed_annotations.js'
 import { CONDSTORE, hasCondstore, optionBits } from '../mailbox_lines.js'
 import { astring, nameArgument } from '../text.js'
 import { syncAnnotations } from './annotations.js'
-import { idOf, isLive, OtherMailboxError, syncMessages } from './mailbox.js'
+import { idOf, isLive } from './differences.js'
+import { OtherMailboxError, syncChanges, syncMessages } from './mailbox.js'
 import { syncMeta, syncOwnSeen } from './meta.js'
 import { askMailboxes, type RemoteMailbox } from './remote.js'
-import type { ClientSession23 } from './session.js'
+import type { ClientSession23, KnownMailbox } from './session.js'
 
 const NULL_ID = /^0+$/
+/** Mailboxes of the replica that are remembered. */
+const MOST_KNOWN = 20_000
 /** Ids in one RESERVE. */
 const MOST_IDS = 5000
 
@@ -52,8 +56,18 @@ export async function syncFolders(
     if (current === undefined || current.name !== header.name) continue
     await attempt(header.name, async () => {
       const their = byId.get(header.uniqueid)
-      if (their === undefined) await make(session, current, forUser)
-      else await update(session, current, their)
+      session.known.delete(header.uniqueid)
+      const state = stateOf(session, current)
+      if (their === undefined) remember(session, state, await make(session, current))
+      else {
+        await updateFields(session, current, their)
+        await syncAnnotations(session, current.name)
+        remember(session, state, await syncMessages(session, current, their))
+      }
+      // a user's INBOX that was not there: nothing else of the user's will be, either
+      const owner = ownerOf(current.name)
+      if (their === undefined && !forUser && owner !== '' && current.name === inboxOf(owner))
+        await syncMeta(session, owner)
     })
   }
 }
@@ -92,8 +106,8 @@ async function arrange(
   }
 }
 
-/** A mailbox that is not there. */
-async function make(session: ClientSession23, header: MailboxHeader, forUser: boolean): Promise<void> {
+/** A mailbox that is not there. @returns as syncMessages */
+async function make(session: ClientSession23, header: MailboxHeader): Promise<MailboxHeader | undefined> {
   const { peer, store, options } = session
   const { name, uniqueid, acl, uidvalidity } = header
   const bits = optionBits(header.options, store.annotations(header.id), peer.release)
@@ -103,14 +117,15 @@ async function make(session: ClientSession23, header: MailboxHeader, forUser: bo
   ])
   await syncQuota(session, name, undefined)
   await syncAnnotations(session, name)
-  await syncMessages(session, header, undefined)
-  // a user's INBOX that was not there: nothing else of the user's will be, either
-  const owner = ownerOf(name)
-  if (!forUser && owner !== '' && name === inboxOf(owner)) await syncMeta(session, owner)
+  return syncMessages(session, header, undefined)
 }
 
-/** A mailbox that is there. */
-async function update(session: ClientSession23, header: MailboxHeader, their: RemoteMailbox): Promise<void> {
+/** What is not a message or an annotation of a mailbox that is there. */
+async function updateFields(
+  session: ClientSession23,
+  header: MailboxHeader,
+  their: Pick<RemoteMailbox, 'acl' | 'uidvalidity' | 'options' | 'quota'>,
+): Promise<void> {
   const { peer, store } = session
   const { name, acl, uidvalidity } = header
   if (acl !== their.acl) await peer.ask('SETACL', [`SETACL ${nameArgument(name)} ${astring(bytesOf(acl))}`])
@@ -120,12 +135,60 @@ async function update(session: ClientSession23, header: MailboxHeader, their: Re
   if (condstore !== hasCondstore(their.options))
     await peer.say('SETANNOTATION', nameArgument(name), CONDSTORE, '""', `${condstore}`)
   await syncQuota(session, name, their.quota)
-  await syncAnnotations(session, name)
+}
+
+type MailboxFields = Omit<KnownMailbox, 'modseq' | 'lastUid'>
+
+/** What is here beside messages. */
+function stateOf({ store, peer }: ClientSession23, header: MailboxHeader): MailboxFields & { uniqueid: string } {
+  const { name, uniqueid, acl, uidvalidity } = header
+  const quota = store.quota(name)
+  return {
+    name,
+    uniqueid,
+    acl,
+    uidvalidity,
+    options: optionBits(header.options, store.annotations(header.id), peer.release),
+    quota: quota && (quota.limits.STORAGE ?? -1),
+    annotations: listedAnnotations(store, name)
+      .map(({ entry, userid, value }) => `${entry}\0${userid}\0${value.toString('latin1')}`)
+      .join('\0\0'),
+  }
+}
+
+/** A mailbox is in line. @param header as of which its messages are */
+function remember(
+  { known }: ClientSession23,
+  { uniqueid, ...fields }: ReturnType<typeof stateOf>,
+  header: MailboxHeader | undefined,
+): void {
+  if (header === undefined) return
+  if (known.size >= MOST_KNOWN) known.clear()
+  known.set(uniqueid, { ...fields, modseq: header.highestModseq, lastUid: header.lastUid })
+}
+
+/** A mailbox that was in line on this connection: what has changed here since. @returns whether that was possible  @throws as syncFolders */
+async function syncKnown(session: ClientSession23, header: MailboxHeader): Promise<boolean> {
+  const before = session.known.get(header.uniqueid)
+  if (before === undefined || before.name !== header.name) return false
+  session.known.delete(header.uniqueid)
   try {
-    await syncMessages(session, header, their)
+    const state = stateOf(session, header)
+    const now = await syncChanges(session, header, before)
+    if (now === undefined) return false
+    const { uidvalidity } = before
+    await updateFields(session, header, {
+      ...before,
+      uidvalidity: session.peer.release.guids ? uidvalidity : undefined,
+    })
+    if (state.annotations !== before.annotations) await syncAnnotations(session, header.name)
+    remember(session, state, now)
+    return true
   } catch (error) {
-    if (!(error instanceof OtherMailboxError)) throw error
-    throw new ItemError(`${error.message}, although it was the same one a moment ago`)
+    // a look at all of it may find the reason
+    if (!(error instanceof PeerRefusalError || error instanceof OtherMailboxError)) throw error
+    session.log.notice(`${header.name}: ${error.message}; looking at all of it`)
+    return false
   }
 }
 
@@ -213,16 +276,27 @@ async function reserve(session: ClientSession23, name: string, ids: readonly str
 
 /**
  * Mailboxes by name; those that are not here are deleted there.
+ * @param useKnown trust what this connection has brought into line (rolling): of such a mailbox not all is looked at again
  * @throws {FolderFailure}; {PeerRefusalError}, {PeerGoneError}
  */
-export async function syncMailboxes(session: ClientSession23, names: readonly string[]): Promise<void> {
+export async function syncMailboxes(
+  session: ClientSession23,
+  names: readonly string[],
+  { useKnown = false }: { readonly useKnown?: boolean } = {},
+): Promise<void> {
   session.options.tell(`MAILBOXES ${names.join(' ')}`)
-  const theirs = await askMailboxes(session, names)
+  const rest: string[] = []
+  for (const name of names) {
+    const mailbox = useKnown ? session.mailbox(name) : undefined
+    if (mailbox === undefined) rest.push(name)
+    else await attempt(name, async () => void ((await syncKnown(session, mailbox)) || rest.push(name)))
+  }
+  const theirs = await askMailboxes(session, rest)
   session.store.refresh()
-  const ours = names.flatMap((name) => session.mailbox(name) ?? [])
-  await syncFolders(session, ours, theirs, { forUser: false })
-  for (const { id, name } of ours) {
-    const mailbox = session.store.mailboxById(id)
-    if (mailbox?.name === name) await attempt(name, () => syncOwnSeen(session, mailbox))
+  const ours = rest.flatMap((name) => session.mailbox(name) ?? [])
+  if (rest.length > 0) await syncFolders(session, ours, theirs, { forUser: false })
+  for (const name of names) {
+    const mailbox = session.mailbox(name)
+    if (mailbox !== undefined) await attempt(name, () => syncOwnSeen(session, mailbox))
   }
 }

@@ -13,6 +13,8 @@ export interface LogPlan23 {
   readonly subs: readonly (readonly [user: string, name: string])[]
   readonly unsubs: readonly (readonly [user: string, name: string])[]
   readonly mailboxes: Set<string>
+  /** names may stand for other mailboxes there until these are done (later generations write such lines) */
+  readonly namesChange: boolean
   readonly metas: Set<string>
   readonly users: Set<string>
 }
@@ -28,12 +30,14 @@ export function planLog23(lines: Iterable<string>, complain: (message: string) =
   }
   const mailboxes = new Set<string>()
   const users = new Set<string>()
+  let namesChange = false
   const pairs = { SEEN: new Map<string, Pair>(), SUB: new Map<string, Pair>(), UNSUB: new Map<string, Pair>() }
   for (const line of new Set(lines)) {
     const entry = parseLogLine(line)
     if (typeof entry === 'string') complain(entry)
     if (typeof entry !== 'object') continue
     const [first = '', second = ''] = entry.args
+    if (entry.type === 'RENAME' || entry.type === 'UNMAILBOX') namesChange = true
     switch (entry.type) {
       case 'MAILBOX':
       case 'UNMAILBOX':
@@ -79,6 +83,7 @@ export function planLog23(lines: Iterable<string>, complain: (message: string) =
     subs: [...pairs.SUB.values()].filter(still),
     unsubs: [...pairs.UNSUB.values()].filter(still),
     mailboxes,
+    namesChange,
     metas: sets.META,
     users,
   }

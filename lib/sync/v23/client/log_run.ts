@@ -80,14 +80,21 @@ class Run {
     for (const name of plan.quotas)
       await this.#promoting('QUOTA', name, mailboxes, async () => {
         session.options.tell(`SETQUOTA ${name}`)
+        this.#forget(name)
         const quota = store.quota(name)
         // there is no way to say that a root is none any more
         if (quota === undefined) session.log.notice(`QUOTA ${name}: no quota root any more; the replica keeps it`)
         else await peer.say('SETQUOTA', nameArgument(name), `${quota.limits.STORAGE ?? -1}`)
       })
     for (const name of plan.annotations)
-      await this.#promoting('ANNOTATION', name, mailboxes, () => syncAnnotations(session, name))
-    for (const [user, name] of plan.seens) await this.#seen(user, name, metas, users)
+      await this.#promoting('ANNOTATION', name, mailboxes, () => {
+        this.#forget(name)
+        return syncAnnotations(session, name)
+      })
+    const seens = async (): Promise<void> => {
+      for (const [user, name] of plan.seens) await this.#seen(user, name, metas, users)
+    }
+    if (!plan.namesChange) await seens()
     const unsubscribed = new Set(plan.unsubs.map((pair) => pair.join('\n')))
     for (const [user, name] of plan.subs) {
       // later generations write SUB for both
@@ -99,6 +106,7 @@ class Run {
       if (!(await this.#attempt(`UNSUB ${user} ${name}`, () => say('DELSUB', user, name))))
         this.#promote(`UNSUB ${user} ${name}`, 'META', user, metas)
     await this.#mailboxes([...mailboxes], users)
+    if (plan.namesChange) await seens()
     for (const user of metas)
       if (!users.has(user) && !(await this.#attempt(`META ${user}`, () => syncMeta(session, user)))) {
         // USER of one who is not here would remove what they have there
@@ -116,10 +124,17 @@ class Run {
     return this.session.mailbox(inboxOf(user)) !== undefined
   }
 
+  /** A mailbox with which something is done by itself: what was known of it does not hold any more. */
   #local(name: string) {
     const mailbox = this.session.mailbox(name)
     if (mailbox === undefined) throw new ItemError(`${name} does not exist here`)
+    this.session.known.delete(mailbox.uniqueid)
     return mailbox
+  }
+
+  #forget(name: string): void {
+    const mailbox = this.session.mailbox(name)
+    if (mailbox !== undefined) this.session.known.delete(mailbox.uniqueid)
   }
 
   /** An action on a mailbox, which becomes MAILBOX if it fails; on the server ('') it is given back. */
@@ -158,7 +173,7 @@ class Run {
       let failed: string | undefined
       const done = await this.#attempt(`MAILBOX ${some.join(' ')}`, async () => {
         try {
-          await syncMailboxes(this.session, some)
+          await syncMailboxes(this.session, some, { useKnown: true })
         } catch (error) {
           if (error instanceof FolderFailure) failed = error.mailbox
           throw error

@@ -3,7 +3,6 @@
  * those are asked for (APPEND of the log). The master always wins.
  */
 import {
-  Flag,
   type MailboxHeader,
   type MailboxIndex,
   MessageFileError,
@@ -14,8 +13,9 @@ import { ItemError } from '../../client/session.js'
 import { CACHE_VERSION, parsedMessage } from '../cache_record.js'
 import { CONDSTORE } from '../mailbox_lines.js'
 import { flagList, nameArgument, numberOf } from '../text.js'
+import { changesSince, type Differences, differences, idOf, isLive } from './differences.js'
 import { isRestart, type Piece } from './peer.js'
-import type { RemoteMailbox, RemoteMessage } from './remote.js'
+import type { RemoteMailbox } from './remote.js'
 import type { ClientSession23 } from './session.js'
 
 const NULL_ID = /^0+$/
@@ -24,16 +24,6 @@ const DAY = 86400
 /** A mailbox is another one there, or not there at all. */
 export class OtherMailboxError extends ItemError {
   override name = 'OtherMailboxError'
-}
-
-/** How messages are known to a replica. */
-export function idOf(session: ClientSession23, record: Pick<MessageRecord, 'uuid' | 'guid'>): string {
-  return session.peer.release.guids ? record.guid : record.uuid
-}
-
-/** Whether a row is a message that a replica is to have. */
-export function isLive(index: MailboxIndex, row: number): boolean {
-  return (index.flags(row) & (Flag.Expunged | Flag.Unlinked)) === 0
 }
 
 /** SELECT. @returns last_uid there  @throws {OtherMailboxError} if its unique id is another; {PeerRefusalError}, {PeerGoneError} */
@@ -47,28 +37,67 @@ async function select({ peer }: ClientSession23, { name, uniqueid }: MailboxHead
   return lastUid
 }
 
-/** Brings a mailbox into line with ours. @param theirs undefined: it has just been made  @throws as `select`, and {ItemError} */
+/** What the replica has of a mailbox, as far as it counts. */
+interface There {
+  readonly lastUid: number
+  readonly highestModseq: number | undefined
+}
+
+/**
+ * Brings a mailbox into line with ours.
+ * @param theirs undefined: it has just been made
+ * @returns the header as of which it is in line now; undefined if it is gone here
+ * @throws as `select`, and {ItemError}
+ */
 export async function syncMessages(
   session: ClientSession23,
   header: MailboxHeader,
   theirs: RemoteMailbox | undefined,
-): Promise<void> {
+): Promise<MailboxHeader | undefined> {
   const index = session.store.index(header.id)
-  if (index === undefined) return
+  if (index === undefined) return undefined
+  await say(session, index, differences(session, index, theirs?.messages ?? []), theirs, false)
+  return index.header
+}
+
+/**
+ * As `syncMessages`, for a mailbox that was in line once: only what has changed here since is looked at and said.
+ * @param known what was then
+ * @returns undefined, too, if that cannot be told, or something has changed there
+ */
+export async function syncChanges(
+  session: ClientSession23,
+  header: MailboxHeader,
+  known: { readonly modseq: number; readonly lastUid: number },
+): Promise<MailboxHeader | undefined> {
+  const index = session.store.index(header.id)
+  if (index === undefined || index.header.deletedModseq > known.modseq) return undefined
+  if ((await select(session, index.header)) !== known.lastUid) return undefined
+  const { lastUid, modseq: highestModseq } = known
+  await say(session, index, changesSince(session, index, known), { lastUid, highestModseq }, true)
+  return index.header
+}
+
+/** Says what differs. @param there undefined: nothing is there  @param selected whether the mailbox is */
+async function say(
+  session: ClientSession23,
+  index: MailboxIndex,
+  { flags, modseqs, expunge, upload }: Differences,
+  there: There | undefined,
+  selected: boolean,
+): Promise<void> {
   const { peer } = session
-  let selected = false
+  let done = selected
   const selectOnce = async (): Promise<void> => {
-    if (!selected) await select(session, index.header)
-    selected = true
+    if (!done) await select(session, index.header)
+    done = true
   }
-  const there = theirs?.messages ?? []
-  const { flags, modseqs, expunge, upload } = compare(session, index, there)
   if (flags.length > 0) {
     await selectOnce()
     await peer.ask('SETFLAGS', ['SETFLAGS', ...flags])
   }
   const { highestModseq } = index.header
-  if (peer.release.modseqs && (modseqs.length > 0 || highestModseq !== (theirs?.highestModseq ?? highestModseq))) {
+  if (peer.release.modseqs && (modseqs.length > 0 || highestModseq !== (there?.highestModseq ?? highestModseq))) {
     await selectOnce()
     await peer.ask('SETMODSEQ', [`SETMODSEQ ${highestModseq}`, ...modseqs])
   }
@@ -79,56 +108,10 @@ export async function syncMessages(
   if (upload.length > 0) {
     await selectOnce()
     await uploadRows(session, index, upload)
-  } else if (theirs === undefined || theirs.lastUid !== index.header.lastUid) {
+  } else if (there === undefined || there.lastUid !== index.header.lastUid) {
     await selectOnce()
     await peer.say('UIDLAST', `${index.header.lastUid}`, `${index.header.lastAppendDate}`)
   }
-}
-
-interface Differences {
-  /** arguments of SETFLAGS and SETMODSEQ */
-  readonly flags: string[]
-  readonly modseqs: string[]
-  /** UIDs */
-  readonly expunge: number[]
-  /** rows */
-  readonly upload: number[]
-}
-
-function compare(session: ClientSession23, index: MailboxIndex, there: readonly RemoteMessage[]): Differences {
-  const found: Differences = { flags: [], modseqs: [], expunge: [], upload: [] }
-  const keywords = index.header.userFlags
-  const { modseqs } = session.peer.release
-  let at = 0
-  for (let row = 0; row < index.length; row++) {
-    if (!isLive(index, row)) continue
-    const uid = index.uid(row)
-    while (at < there.length && there[at]!.uid < uid) found.expunge.push(there[at++]!.uid)
-    const their = there[at]?.uid === uid ? there[at++] : undefined
-    if (their === undefined) {
-      found.upload.push(row)
-      continue
-    }
-    const record = index.record(row)
-    const flags = flagList(record, keywords)
-    if (!sameFlags(flags, their.flags)) found.flags.push(` ${uid} ${flags}`)
-    if (idOf(session, record) !== their.id) found.upload.push(row)
-    else if (modseqs && record.modseq !== their.modseq) found.modseqs.push(` ${uid} ${record.modseq}`)
-  }
-  while (at < there.length) found.expunge.push(there[at++]!.uid)
-  return found
-}
-
-/** Keywords have no order. */
-function sameFlags(ours: string, theirs: readonly string[]): boolean {
-  const text = `(${theirs.join(' ')})`
-  if (ours === text) return true
-  if (ours.length !== text.length) return false
-  const known = new Set(theirs)
-  return ours
-    .slice(1, -1)
-    .split(' ')
-    .every((flag) => known.has(flag))
 }
 
 /** All that is new, if the mailbox is the same one there; nothing else is looked at. @throws as `syncMessages` */

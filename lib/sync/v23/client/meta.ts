@@ -45,7 +45,11 @@ export async function syncSubscriptions(
 /** SETSEEN_ALL with all that the user has read, if anything is known of it. */
 export async function syncSeen({ store, peer, seenTold }: ClientSession23, userid: string): Promise<void> {
   const entries = new Map<string, SeenEntry>()
-  for (const [uniqueid, entry] of store.seenEntries(userid)) entries.set(uniqueid, entry)
+  for (const [uniqueid, entry] of store.seenEntries(userid)) {
+    // what was a guest's may have become the owner's, by a rename
+    const mailbox = store.mailboxByUniqueid(uniqueid)
+    if (mailbox === undefined || !hasInternalSeen(mailbox, userid)) entries.set(uniqueid, entry)
+  }
   for (const mailbox of store.mailboxes(inboxOf(userid))) {
     if (!isShown(mailbox) || !hasInternalSeen(mailbox, userid)) continue
     const entry = seenEntryOf(store, mailbox, userid)

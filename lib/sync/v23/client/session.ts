@@ -18,12 +18,30 @@ export interface ClientOptions23 {
   readonly sent?: { messages: number; bytes: number }
 }
 
+/** A mailbox as it was when it was in line. */
+export interface KnownMailbox {
+  readonly name: string
+  /** HIGHESTMODSEQ here */
+  readonly modseq: number
+  readonly lastUid: number
+  readonly acl: string
+  readonly uidvalidity: number
+  /** bits, see mailbox_lines.ts */
+  readonly options: number
+  /** KiB, -1 no limit; undefined if it is no quota root */
+  readonly quota: number | undefined
+  /** all of them as one text */
+  readonly annotations: string
+}
+
 /** As 2.3.8 pauses before its three tries. */
 export const PAUSES = [0, 2000, 4000] as const
 
 export class ClientSession23 {
   /** ids of messages that the replica has staged on this connection */
   readonly staged = new Set<string>()
+  /** mailboxes that were in line once on this connection, by unique id: then only what changes here need be said */
+  readonly known = new Map<string, KnownMailbox>()
   /** what owners have read in their mailboxes, as it was told on this connection: `syncOwnSeen` */
   readonly seenTold = new Map<string, string>()
 

@@ -1,7 +1,14 @@
 /** Mailboxes as a whole (csync-2.3.md §4.2 to §4.5, §4.7 to §4.9): SELECT, STATUS, MAILBOXES, USER, CREATE, RENAME, DELETE, RESET, ACL, quota. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { forgetUser } from '../../../mailbox/folders.js'
 import { quotaRootOf } from '../../../mailbox/quota.js'
-import { isPathSafe, MailboxGoneError, type MailboxHeader, syncLogLine } from '../../../store/store.js'
+import {
+  isPathSafe,
+  MailboxGoneError,
+  type MailboxHeader,
+  type MailboxIndex,
+  syncLogLine,
+} from '../../../store/store.js'
 import { bytesOf, textOf } from '../../dlist.js'
 import { inboxOf, isMailboxName, ownerOf } from '../../names.js'
 import { CONDSTORE, hasCondstore, mailboxLine, messageLines, optionLetters } from '../mailbox_lines.js'
@@ -26,7 +33,7 @@ export const status: Command = async (context, line) => {
   await argumentsOf(line, 0)
   const index = context.selected === undefined ? undefined : context.store.index(context.selected)
   if (index === undefined) return 'NO Mailbox not open'
-  for (const each of messageLines(index, context.release)) await context.send(each)
+  await sendMessages(context, index)
   return `OK ${index.header.lastUid}`
 }
 
@@ -38,7 +45,14 @@ async function sendMailbox(context: Context, mailbox: MailboxHeader): Promise<vo
   const quota = store.quota(header.name)
   const limit = quota && (quota.limits.STORAGE ?? -1)
   await context.send(mailboxLine(header, store.annotations(header.id), limit, release))
-  for (const each of messageLines(index, release)) await context.send(each)
+  await sendMessages(context, index)
+}
+
+async function sendMessages(context: Context, index: MailboxIndex): Promise<void> {
+  for (const each of messageLines(index, context.release)) {
+    await context.send(each)
+    await nextTurn()
+  }
 }
 
 /** MAILBOXES. Names that do not exist are passed over. */
