@@ -11,8 +11,8 @@ import type { NewMessage } from '../../lib/mailbox/messages.js'
 import { checkQuota } from '../../lib/mailbox/quota.js'
 import { MessageCheck } from '../../lib/message/strict.js'
 import type { Staged, Stager } from '../../lib/store/store.js'
-import { discard } from './command_reader.js'
-import { Bad, No } from './errors.js'
+import { discard, readBetweenMessages } from './command_reader.js'
+import { No } from './errors.js'
 import { parseFlags } from './flag_arguments.js'
 import type { Found } from './mailboxes.js'
 import { lookUp } from './mailboxes.js'
@@ -21,7 +21,6 @@ import { bytesOfUrl, openUrl } from './message_url.js'
 import { settableBits } from './rights.js'
 import type { Session } from './session.js'
 
-const CRLF = Buffer.from('\r\n')
 /** Messages of one command: they become one transaction, and small ones are in memory until then. */
 const MOST_MESSAGES = 500
 const LONGEST_URL = 8192
@@ -29,6 +28,11 @@ const LONGEST_URL = 8192
 interface Literal {
   readonly size: number
   readonly synchronizing: boolean
+}
+
+/** Whether bytes end with the announcement of a message; lines hold no CRLF else. */
+function endsWithAnnouncement(bytes: Buffer): boolean {
+  return bytes.toString('latin1', bytes.length - 2) === '\r\n'
 }
 
 /** A command's text as it comes in, literals between its lines. */
@@ -44,7 +48,7 @@ class Incoming {
   ) {
     this.args = args
     const { bytes } = args
-    if (bytes.toString('latin1', bytes.length - 2) === '\r\n') this.#pending = announcedLiteral(bytes.subarray(0, -2))
+    if (endsWithAnnouncement(bytes)) this.#pending = announcedLiteral(bytes.subarray(0, -2))
   }
 
   /** Reads a literal and the line behind it. @throws {Bad} when the client is gone; whatever `take` throws, at the end */
@@ -61,11 +65,10 @@ class Incoming {
         failure = error
       }
     })
-    const line = await connection.readLine()
-    if (line === null) throw new Bad('Connection closed')
-    this.#pending = announcedLiteral(line)
+    const rest = await readBetweenMessages(connection, reply, this.session.imapd.maxLiteral)
+    this.#pending = endsWithAnnouncement(rest) ? announcedLiteral(rest.subarray(0, -2)) : undefined
     const { command } = this.args
-    this.args = new ArgumentReader(this.#pending ? Buffer.concat([line, CRLF]) : line)
+    this.args = new ArgumentReader(rest)
     this.args.command = command
     if (failure !== undefined) throw failure
   }

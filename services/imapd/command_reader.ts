@@ -14,6 +14,9 @@ const MOST_BEFORE_LOGIN = 64 * 1024
 /** Unwanted bytes of a non-synchronizing literal that are worth reading past. */
 const DISCARD_MOST = 64 * 1024 * 1024
 
+/** Lines and literals in front of a message that are looked through for where it begins. */
+const MOST_PIECES = 200
+
 /** The client cannot be followed any more; it is told so and the connection ends. */
 export class HopelessError extends Error {
   override name = 'HopelessError'
@@ -43,7 +46,54 @@ function announcesMessage(command: Buffer): boolean {
   const head = /^[^ ]+ (?:APPEND |(?:UID )?REPLACE [^ ]+ )/i.exec(text)
   if (!head) return false
   const literal = literalHeader(command, head[0].length)
-  return literal ? literal.end < command.length : command[head[0].length] !== 123
+  if (literal && literal.end >= command.length) return false
+  return !isInAnnotation(command, literal ? literal.end + literal.size : head[0].length)
+}
+
+/** Whether the literal that these bytes announce at their end stands in the parentheses behind ANNOTATION (RFC 5257 §4.5), which are read before the message. */
+function isInAnnotation(bytes: Buffer, from: number): boolean {
+  const text = bytes.toString('latin1', from)
+  const token = /\{(\d{1,10})\+?\}\r\n|"(?:[^"\\]|\\.)*"?|[()]|[^\s()"{]+|./gs
+  let depth = 0
+  let word = ''
+  /** what stands in front of the outermost parenthesis that is open */
+  let group = ''
+  for (let found = token.exec(text); found; found = token.exec(text)) {
+    const [it, literal] = found
+    if (literal !== undefined) token.lastIndex += Number(literal)
+    else if (it === '(') {
+      if (depth === 0) group = word
+      depth += 1
+    } else if (it === ')') depth -= 1
+    else if (depth === 0 && it !== ' ') word = it
+  }
+  return depth > 0 && /^annotation$/i.test(group)
+}
+
+/**
+ * What stands between two messages of a command, up to the announcement of the next one (with its CRLF) or the end.
+ * @throws {Bad} when the client is gone, or a literal is too large
+ */
+export async function readBetweenMessages(connection: Connection, reply: Reply, limit: number): Promise<Buffer> {
+  const pieces: Buffer[] = []
+  let size = 0
+  for (;;) {
+    const line = await connection.readLine()
+    if (line === null) throw new Bad('Connection closed')
+    pieces.push(line)
+    const literal = announcedLiteral(line)
+    if (!literal) return Buffer.concat(pieces)
+    pieces.push(CRLF)
+    const bytes = Buffer.concat(pieces)
+    if (pieces.length > MOST_PIECES || !isInAnnotation(bytes, 0)) return bytes
+    size += line.length + literal.size
+    if (literal.size > limit || size > MOST) {
+      if (!literal.synchronizing) await discard(connection, literal.size)
+      throw new Bad(`[TOOBIG] Literal of ${literal.size} bytes is too large`)
+    }
+    if (literal.synchronizing) await reply.continuation('go ahead')
+    pieces.push(await connection.readBytes(literal.size))
+  }
 }
 
 /**
@@ -62,8 +112,8 @@ export async function readCommand(connection: Connection, reply: Reply, limits: 
   for (;;) {
     pieces.push(line, CRLF)
     size += line.length + 2 + literal.size
-    // the message is APPEND's first literal or, after one that is the mailbox name, its second
-    if (limits.loggedIn && pieces.length <= 5) {
+    // the message is APPEND's first literal but for the mailbox name and annotations
+    if (limits.loggedIn && pieces.length <= MOST_PIECES) {
       const command = Buffer.concat(pieces)
       if (announcesMessage(command)) return command
     }
