@@ -9,7 +9,7 @@ const NAMES = new Set(
   annotation_callout annotation_callout_disable_append annotation_db annotation_db_path
   anysievefolder aps_expiry aps_topic aps_topic_caldav
   aps_topic_carddav archive_after archive_days archive_enabled archive_keepflagged archive_maxsize auditlog
-  auth_mech   autocreate_sieve_compiled_script autocreate_sieve_folders autocreate_sieve_script autocreate_sieve_script_compile
+  auth_mech   autocreate_sieve_compiled_script autocreate_sieve_folders autocreate_sieve_script_compile
   autocreate_sieve_script_compiled   autocreateinboxfolders autocreatequota autocreatequotamsg
   autoexpunge autosievefolders autosubscribe_all_sharedfolders autosubscribeinboxfolders autosubscribesharedfolders
   backup_compact_maxsize backup_compact_minsize backup_compact_work_threshold backup_db backup_db_path
@@ -31,7 +31,7 @@ const NAMES = new Set(
   generate_compiled_sieve_script global_lock hashimapspool hostname_mechs hostname_password http_h2_altsvc
   http_jwt_key_dir http_jwt_max_age httpallowcompress httpallowcors httpallowedurls httpallowtrace httpcontentmd5
   httpdocroot httpkeepalive httplogheaders httpmodules httpprettytelemetry httppts_uri httptimeout
-  icalendar_max_size ignorereference imap_inprogress_interval imapmagicplus imipnotifier implicit_owner_rights
+  icalendar_max_size imap_inprogress_interval imapmagicplus imipnotifier implicit_owner_rights
   improved_mboxlist_sort iolog ischedule_dkim_domain ischedule_dkim_key_file ischedule_dkim_required
   ischedule_dkim_selector jmap_emailsearch_db_path jmap_imagesize_annot jmap_inlinedcids_annot
   jmap_mail_max_size_attachments_per_email jmap_max_calendareventnotifs jmap_max_calls_in_request
@@ -48,7 +48,7 @@ const NAMES = new Set(
   ldap_scope ldap_servers ldap_size_limit ldap_start_tls ldap_time_limit ldap_timeout ldap_tls_cacert_dir
   ldap_tls_cacert_file ldap_tls_cert ldap_tls_check_peer ldap_tls_ciphers ldap_tls_key ldap_uri ldap_user_attribute
   ldap_verify_peer ldap_version literalminus lmtp_catchall_mailbox lmtp_exclude_specialuse lmtp_preparse
-  lmtp_strict_rfc2821 loginuseacl logtimestamps mailbox_initial_flags mailbox_legacy_dirs
+  lmtp_strict_rfc2821 logtimestamps mailbox_initial_flags mailbox_legacy_dirs
   mailbox_maxmessages_addressbook mailbox_maxmessages_calendar mailbox_maxmessages_email mailnotifier maxargssize
   maxheaderlines mboxkey_db mboxlist_db mboxlist_db_path mboxname_lockpath
   mboxname_userpath metapartition_files mupdate_authname mupdate_config mupdate_connections_max

@@ -217,6 +217,11 @@ const TABLE: readonly Option[] = [
     false,
     'Whether all shared folders that may be seen are subscribed.',
   ),
+  string(
+    'autocreate_sieve_script',
+    undefined,
+    'File with a Sieve script that such a user gets, as the active one; named as the file is without .script.',
+  ),
   toggle('autocreate_post', false, 'Whether an INBOX is also made when mail comes for a user who has none.'),
   string(
     'userdeny_db_path',
@@ -237,6 +242,8 @@ const TABLE: readonly Option[] = [
   int('maxlogins_per_user', 0, 'Most logged-in sessions of one user; 0 is no limit.', { min: 0 }),
   toggle('telemetry_bysessionid', false, 'Whether files of telemetry are named for the session, not for the process.'),
   toggle('allowusermoves', false, 'Whether administrators may give a user another name by RENAME of the INBOX.'),
+  toggle('loginuseacl', false, 'Whether who has the right a to the INBOX of a user may log in as that user.'),
+  toggle('ignorereference', false, 'Whether the reference of LIST and LSUB is ignored.'),
   toggle('allowsetacl', true, 'Whether SETACL and DELETEACL may be used.'),
   toggle('anyoneuseracl', true, 'Whether users who are no administrators may give rights to anyone.'),
 

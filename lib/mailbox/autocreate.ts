@@ -1,4 +1,6 @@
 /** Making a user's INBOX, and what goes with it, when they first log in or get mail (Cyrus' autocreate_* options). */
+import { readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
 import type { Config } from '../config/config.js'
 import type { MailStore } from '../store/store.js'
 import { changedAcl, setAcl } from './access.js'
@@ -6,6 +8,7 @@ import { rightsOf } from './acl.js'
 import { createMailbox } from './folders.js'
 import { inboxOf, isPersonal, nameProblem } from './names.js'
 import { setQuota } from './quota.js'
+import { activateSieveScript, isScriptName, putSieveScript } from './sieve_scripts.js'
 import { canonicalUses, SPECIAL_USE } from './special_use.js'
 import { setSubscribed } from './subscriptions.js'
 
@@ -70,8 +73,18 @@ export async function autocreate(store: MailStore, userid: string, exempt: boole
     })
     if (made && subscribed.includes(folder)) await setSubscribed(store, userid, name, true)
   }
+  const script = config.string('autocreate_sieve_script')
+  if (script) await attempt(script, () => giveScript(store, userid, script))
   await subscribeShared(store, userid)
   return true
+}
+
+/** The active Sieve script of a new user, from a file. */
+async function giveScript(store: MailStore, userid: string, path: string): Promise<void> {
+  const name = basename(path).replace(/\.(?:script|siv|sieve)$/, '')
+  if (!isScriptName(name)) throw new Error('the file has no name that a script could have')
+  await putSieveScript(store, userid, name, await readFile(path))
+  await activateSieveScript(store, userid, name)
 }
 
 /** `xlist-junk: Spam` makes Spam `\Junk`. */

@@ -158,9 +158,17 @@ export async function checkPassword(
   return result
 }
 
-/** A checked login that wants to act as another user; see `authorize`. */
-export function authorized(config: Config, user: string, authorization: string): PasswordCheck {
-  const acting = authorize(config, user, authorization)
+/** A checked login that wants to act as another user; see `authorize`. @param mayActAs asked where that does not allow it */
+export function authorized(
+  { config, mayActAs }: { config: Config; mayActAs?: ((authenticated: string, wanted: string) => boolean) | undefined },
+  user: string,
+  authorization: string,
+): PasswordCheck {
+  let acting = authorize(config, user, authorization)
+  if (acting === undefined && mayActAs !== undefined) {
+    const wanted = canonicalUser(config, authorization)
+    if (wanted !== undefined && mayActAs(user, wanted)) acting = wanted
+  }
   return acting === undefined
     ? { ok: false, reason: `${user} is not an admin and may not act as "${authorization}"` }
     : { ok: true, user: acting }

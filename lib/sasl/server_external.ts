@@ -3,7 +3,7 @@ import { authorized, failedLoginPause } from './check_password.js'
 import { canonicalUser, mayLogIn } from './identity.js'
 import type { ServerMechanism, ServerMechanismContext } from './server_mechanism.js'
 
-export function startExternal({ config, channel }: ServerMechanismContext): ServerMechanism {
+export function startExternal({ config, channel, mayActAs }: ServerMechanismContext): ServerMechanism {
   return {
     name: 'EXTERNAL',
     async step(response) {
@@ -13,7 +13,7 @@ export function startExternal({ config, channel }: ServerMechanismContext): Serv
       const acting =
         user === undefined || !mayLogIn(config, user)
           ? ({ ok: false, reason: `a certificate for "${name}" lets nobody log in` } as const)
-          : authorized(config, user, response.toString('utf8'))
+          : authorized({ config, mayActAs }, user, response.toString('utf8'))
       if (acting.ok) return { state: 'done', user: acting.user, authenticated: user! }
       await failedLoginPause(config, channel.remote)
       return { state: 'failed', reason: acting.reason, claimed: name }

@@ -115,7 +115,7 @@ export function startDigestMd5Server(context: ServerMechanismContext): ServerMec
       )
     const right = equal(Buffer.from(proof('AUTHENTICATE')), Buffer.from(values.get('response') ?? ''))
     if (!right || !found.known) return failed(context, 'wrong user or password', login)
-    const acting = authorized(config, found.user, authorization)
+    const acting = authorized(context, found.user, authorization)
     if (!acting.ok) return failed(context, acting.reason, login)
     accepted = { state: 'done', user: acting.user, authenticated: found.user }
     return { state: 'challenge', challenge: Buffer.from(`rspauth=${proof('')}`) }

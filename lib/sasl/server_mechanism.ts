@@ -39,6 +39,8 @@ export interface ServerMechanismContext {
   /** `imap`, `csync`, … as saslauthd and PAM shall see it */
   readonly service: string
   readonly channel: Channel
+  /** whether somebody who is no proxy may act as another user all the same (`loginuseacl`); absent: never */
+  readonly mayActAs?: (authenticated: string, wanted: string) => boolean
 }
 
 interface Offer {

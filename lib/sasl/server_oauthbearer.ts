@@ -35,7 +35,7 @@ export const startXoauth2 = (context: ServerMechanismContext): ServerMechanism =
 function start(
   name: string,
   parse: typeof parseOauthBearer,
-  { config, channel }: ServerMechanismContext,
+  { config, channel, mayActAs }: ServerMechanismContext,
 ): ServerMechanism {
   let refusal: ServerStep | undefined
 
@@ -65,7 +65,7 @@ function start(
       const user = canonicalUser(config, login)
       if (user === undefined || !mayLogIn(config, user))
         return refused('invalid_token', 'the token names no user', login)
-      const acting = authorized(config, user, parsed.authorization)
+      const acting = authorized({ config, mayActAs }, user, parsed.authorization)
       if (!acting.ok) return refused('insufficient_scope', acting.reason, login)
       return { state: 'done', user: acting.user, authenticated: user }
     },

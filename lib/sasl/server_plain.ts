@@ -7,14 +7,14 @@ import type { ServerMechanism, ServerMechanismContext, ServerStep } from './serv
 const LONGEST_RESPONSE = 4096
 
 async function finish(
-  { config, service, channel }: ServerMechanismContext,
+  { config, service, channel, mayActAs }: ServerMechanismContext,
   login: string,
   password: string,
   authorization: string,
 ): Promise<ServerStep> {
   const checked = await checkPassword(config, service, login, password, channel.remote)
   if (!checked.ok) return { state: 'failed', reason: checked.reason, claimed: login }
-  const acting = authorized(config, checked.user, authorization)
+  const acting = authorized({ config, mayActAs }, checked.user, authorization)
   if (acting.ok) return { state: 'done', user: acting.user, authenticated: checked.user }
   await failedLoginPause(config, channel.remote)
   return { state: 'failed', reason: acting.reason, claimed: login }

@@ -40,7 +40,7 @@ interface Opening {
  * @param offersPlus whether -PLUS was offered beside this: a client that believes it was not has been lied to
  */
 export function startScram(
-  { config, channel }: ServerMechanismContext,
+  { config, channel, mayActAs }: ServerMechanismContext,
   hash: ScramHash,
   plus: boolean,
   offersPlus: boolean,
@@ -105,7 +105,7 @@ export function startScram(
     if (proof.length !== clientSignature.length) return failed('malformed SCRAM proof', user)
     const storedKey = digest(hash, xor(proof, clientSignature))
     if (!timingSafeEqual(storedKey, keys.storedKey) || !opened.known) return failed('wrong user or password', user)
-    const acting = authorized(config, user, opened.authorization)
+    const acting = authorized({ config, mayActAs }, user, opened.authorization)
     if (!acting.ok) return failed(acting.reason, user)
     accepted = { state: 'done', user: acting.user, authenticated: user }
     return {

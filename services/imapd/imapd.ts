@@ -1,6 +1,8 @@
 /** What all sessions of a process share: store, settings, and what is offered to clients. */
 import { hostname } from 'node:os'
 import type { Config } from '../../lib/config/config.js'
+import { rightsOf } from '../../lib/mailbox/acl.js'
+import { inboxOf } from '../../lib/mailbox/names.js'
 import { isEncrypted } from '../../lib/net/channel.js'
 import { ServerTls } from '../../lib/net/server_tls.js'
 import type { Logger } from '../../lib/process/log.js'
@@ -115,6 +117,14 @@ export class Imapd {
     this.idleCommandSeconds = config.duration('imapidletimeout') || this.idleSeconds
     this.tls = ServerTls.from(config, log)
     this.indexer = config.string('search_engine') === 'none' ? undefined : new Indexer(store, log)
+  }
+
+  /** With `loginuseacl` who has the right `a` to a user's INBOX may act as that user. */
+  readonly mayActAs = (authenticated: string, wanted: string): boolean => {
+    if (!this.config.switch('loginuseacl')) return false
+    this.store.refresh()
+    const inbox = this.store.mailbox(inboxOf(wanted))
+    return inbox !== undefined && rightsOf(inbox, authenticated, false).has('a')
   }
 
   /** Whether a command exists in this session: STARTTLS needs a certificate, COMPRESS is given once. */

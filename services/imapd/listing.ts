@@ -40,15 +40,16 @@ export function patternOf(reference: string, pattern: string, separator: string)
 
 /** Some patterns of which one must match. */
 export class ListPatterns {
+  readonly separator: string
   readonly #patterns: readonly ListPattern[]
   /** levels that are no mailboxes are shown when they match (RFC 3501 §6.3.8, end) */
   readonly #forLevels: readonly ListPattern[]
 
-  constructor(
-    reference: string,
-    patterns: readonly string[],
-    readonly separator: string,
-  ) {
+  /** @param session whose separator it is, and whose server may ignore references (`ignorereference`) */
+  constructor(session: Session, given: string, patterns: readonly string[]) {
+    const separator = session.namespace!.separator
+    const reference = session.imapd.config.switch('ignorereference') ? '' : given
+    this.separator = separator
     const made = patterns
       .filter((text) => text !== '')
       .map((text) => new ListPattern(patternOf(reference, text, separator), separator))

@@ -2,13 +2,20 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
+import { sieveScripts } from '../../lib/mailbox/sieve_scripts.js'
 import { passwordStore } from '../../lib/sasl/check_password.js'
 import { fixture } from './fixture.js'
+import { temporaryDirectory } from './server.js'
 
 t.test('autocreate', async (t) => {
+  const directory = temporaryDirectory()
+  t.teardown(() => fs.rmSync(directory, { recursive: true }))
+  const script = path.join(directory, 'first.script')
+  fs.writeFileSync(script, 'keep;\r\n')
   const { server, conversation } = await fixture(
     t,
-    `altnamespace: yes
+    `autocreate_sieve_script: ${script}
+altnamespace: yes
 unixhierarchysep: yes
 autocreate_quota: 500
 autocreate_quota_messages: 10
@@ -44,7 +51,7 @@ autocreate_users: newbie cyrus`,
     N< 3 OK Completed
     N> 4 GETQUOTAROOT INBOX
     N< * QUOTAROOT INBOX INBOX
-    N< * QUOTA INBOX (STORAGE 0 500 MESSAGE 0 10)
+    N< * QUOTA INBOX (STORAGE 0 500 MESSAGE 1 10)
     N< 4 OK Completed
     N> 5 GETACL Sent
     N< * ACL Sent newbie lrswipkxtecdan bob lr
@@ -55,6 +62,27 @@ autocreate_users: newbie cyrus`,
     O< 2 OK Completed
   `)
   t.notOk(server.store.mailbox('user.cyrus'), 'administrators get none')
+  t.match(await sieveScripts(server.store, 'newbie'), [{ name: 'first', active: true, content: 'keep;\r\n' }])
+})
+
+t.test('loginuseacl: who may administer an INBOX may log in as its user', async (t) => {
+  const asUser = (authenticated: string, wanted: string): string =>
+    Buffer.from(`${wanted}\0${authenticated}\0testpw`).toString('base64')
+  const script = (last: string): string => `
+    A> 1 LOGIN alice testpw
+    A< 1 OK …
+    A> 2 SETACL INBOX bob lra
+    A< 2 OK …
+    B> 1 AUTHENTICATE PLAIN ${asUser('bob', 'alice')}
+    B< 1 ${last}
+    A> 3 SETACL INBOX bob lr
+    A< 3 OK …
+    C> 1 AUTHENTICATE PLAIN ${asUser('bob', 'alice')}
+    C< 1 NO …
+    C> 2 AUTHENTICATE PLAIN ${asUser('bob', 'nobody')}
+    C< 2 NO …`
+  await (await fixture(t, 'loginuseacl: yes')).conversation.play(script('OK …'))
+  await (await fixture(t)).conversation.play(script('NO …'))
 })
 
 t.test('userdeny', async (t) => {

@@ -211,3 +211,16 @@ t.test('others and shared mailboxes can be hidden', async (t) => {
     A< 3 OK Completed
   `)
 })
+
+t.test('ignorereference', async (t) => {
+  const { conversation } = await fixture(t, 'ignorereference: yes')
+  await conversation.play(`${LOGIN}
+    A> 1 LIST nonsense INBOX
+    A< * LIST (\\HasNoChildren) "." INBOX
+    A< 1 OK Completed
+    A> 2 SUBSCRIBE INBOX
+    A< 2 OK Completed
+    A> 3 LSUB nonsense *
+    A< * LSUB () "." INBOX
+    A< 3 OK Completed`)
+})

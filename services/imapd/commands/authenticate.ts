@@ -39,7 +39,10 @@ export const authenticate = define<{ mechanism: string; initial: string | undefi
     const { config } = session.imapd
     const { log } = session.service
     const { channel } = session
-    const exchange = startServerMechanism({ config, service: 'imap', channel }, mechanism)
+    const exchange = startServerMechanism(
+      { config, service: 'imap', channel, mayActAs: session.imapd.mayActAs },
+      mechanism,
+    )
     if (exchange === 'encryption needed') throw new No('[PRIVACYREQUIRED] no mechanism available without TLS')
     if (exchange === 'unknown') throw new No('[CANNOT] no mechanism available')
     let step = await exchange.step(initial === undefined ? undefined : decoded(initial === '=' ? '' : initial))

@@ -138,7 +138,7 @@ async function selected(
 async function answer(session: Session, asked: ListArguments): Promise<undefined> {
   const { separator } = session.namespace!
   const { patterns: texts, select, returns } = asked
-  const patterns = new ListPatterns(asked.reference, texts, separator)
+  const patterns = new ListPatterns(session, asked.reference, texts)
   if (texts.length === 1 && texts[0] === '' && !asked.extended) {
     session.reply.untagged(`LIST (\\Noselect) "${separator}" ""`)
     return undefined
@@ -202,9 +202,8 @@ export const xlist = define<{ reference: string; pattern: string }>({
   tellsExpunged: true,
   parse: parseListArguments,
   async run({ session }, { reference, pattern }) {
-    const { separator } = session.namespace!
     const inbox = inboxOf(session.user!)
-    const patterns = new ListPatterns(reference, [pattern], separator)
+    const patterns = new ListPatterns(session, reference, [pattern])
     await answerNames(session, existing(session, patterns, false), {
       word: 'XLIST',
       patterns,

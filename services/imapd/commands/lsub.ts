@@ -13,7 +13,7 @@ export const lsub = define<{ reference: string; pattern: string }>({
     const always = session.imapd.config.switch('specialusealways')
     await answerNames(session, names, {
       word: 'LSUB',
-      patterns: new ListPatterns(reference, [pattern], separator),
+      patterns: new ListPatterns(session, reference, [pattern]),
       missing: '\\Noselect',
       attributes: (name) => (always ? useAttributes(session, name) : []),
       // what is subscribed below, and nothing where that is nothing

@@ -40,7 +40,7 @@ export const scan = define<{ reference: string; pattern: string; text: string }>
   },
   async run(context, { reference, pattern, text }) {
     const { session } = context
-    const patterns = new ListPatterns(reference, [pattern], session.namespace!.separator)
+    const patterns = new ListPatterns(session, reference, [pattern])
     await answerNames(session, holding(context, patterns, text), {
       word: 'LIST',
       patterns,
