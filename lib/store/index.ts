@@ -79,7 +79,8 @@ export class MailboxIndex {
     for (const [firstUid, block] of changes) {
       const n = lowerBound(this.firstUids, firstUid)
       const before = this.firstUids[n] === firstUid ? blocks[n] : undefined
-      if (block === undefined || before === undefined || !sameUids(before, block)) return this.#rebuilt(header, changes)
+      if (block === undefined || before === undefined || !sameMessages(before, block))
+        return this.#rebuilt(header, changes)
       if (visible !== undefined && !sameExpunged(before, block)) visible = undefined
       blocks[n] = block
     }
@@ -107,7 +108,7 @@ export class MailboxIndex {
     return MailboxIndex.of(header, firstUids, blocks, this, same)
   }
 
-  /** UIDs that are not expunged, ascending; the same array as long as they are the same. */
+  /** UIDs that are not expunged, ascending; the same array as long as it is the same messages. */
   get visibleUids(): Uint32Array {
     this.#visible ??= this.header.expunged === 0 ? this.uids : this.#withoutExpunged()
     return this.#visible
@@ -277,9 +278,12 @@ function readUids(block: Buffer, into: Uint32Array, from: number): void {
   for (let at = At.uid, row = from; at < block.length; at += RECORD_SIZE) into[row++] = block.readUInt32LE(at)
 }
 
-function sameUids(a: Buffer, b: Buffer): boolean {
+/** Whether blocks have the same messages: the same UIDs, and dates, which only a peer changes. */
+function sameMessages(a: Buffer, b: Buffer): boolean {
   if (a.length !== b.length) return false
-  for (let at = At.uid; at < a.length; at += RECORD_SIZE) if (a.readUInt32LE(at) !== b.readUInt32LE(at)) return false
+  const same = (at: number): boolean => a.readUInt32LE(at) === b.readUInt32LE(at)
+  for (let at = 0; at < a.length; at += RECORD_SIZE)
+    if (!same(at + At.uid) || !same(at + At.internaldate) || !same(at + At.guid)) return false
   return true
 }
 

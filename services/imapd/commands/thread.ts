@@ -8,6 +8,7 @@ import { modseqSuffix } from '../search/answer.js'
 import { searchMessages } from '../search/run.js'
 import type { Selected } from '../selected.js'
 import { factsOf } from '../sort/facts.js'
+import { ofWholeView } from '../sort/whole_view.js'
 
 async function messagesAt(
   { session, uid }: CommandContext,
@@ -29,6 +30,23 @@ async function messagesAt(
       arrived,
     }
   })
+}
+
+async function threadText(
+  context: CommandContext,
+  selected: Selected,
+  algorithm: ThreadAlgorithm,
+  positions: readonly number[],
+): Promise<string> {
+  const { connection } = context.session
+  const pace = { since: performance.now() }
+  const steps = threads(algorithm, await messagesAt(context, selected, positions))
+  let step = steps.next()
+  for (; !step.done; step = steps.next()) {
+    const pause = pauseIfLong(connection, pace)
+    if (pause) await pause
+  }
+  return step.value
 }
 
 export const thread = define<{ algorithm: ThreadAlgorithm; program: SearchProgram }>({
@@ -53,15 +71,10 @@ export const thread = define<{ algorithm: ThreadAlgorithm; program: SearchProgra
     mustFit(context.session.features, program)
     if (program.usesModseq) enableCondstore(context.session, 'MODSEQ search')
     const positions = await searchMessages(context, selected, program.key)
-    const { connection } = context.session
-    const pace = { since: performance.now() }
-    const steps = threads(algorithm, await messagesAt(context, selected, positions))
-    let step = steps.next()
-    for (; !step.done; step = steps.next()) {
-      const pause = pauseIfLong(connection, pace)
-      if (pause) await pause
-    }
-    const text = step.value
+    const question = `THREAD ${algorithm} ${context.uid}`
+    const text = await ofWholeView(selected.view, positions.length, question, () =>
+      threadText(context, selected, algorithm, positions),
+    )
     const modseq = modseqSuffix(selected, { positions, modseq: program.usesModseq })
     context.session.reply.untagged(text === '' ? 'THREAD' : `THREAD ${text}${modseq}`)
     return `Completed (${positions.length} msgs)`

@@ -7,6 +7,7 @@ import { pauseIfLong } from '../pace.js'
 import type { Selected } from '../selected.js'
 import type { Session } from '../session.js'
 import { type Fact, type Facts, factsOf } from './facts.js'
+import { ofWholeView } from './whole_view.js'
 
 /** What a criterion needs beyond the record. */
 const NEEDS: { readonly [K in SortKey]?: Fact } = {
@@ -122,8 +123,36 @@ function annotationText(
   return annotationValue(stored, entry, shared ? '' : userid)?.toString('latin1') ?? ''
 }
 
+/** Criteria by which a message compares alike as long as it exists. */
+const LASTING = new Set<SortKey>([
+  'ARRIVAL',
+  'CC',
+  'DATE',
+  'DISPLAYFROM',
+  'DISPLAYTO',
+  'FROM',
+  'SIZE',
+  'SUBJECT',
+  'TO',
+  'UID',
+])
+
 /** @param positions ascending  @returns them in the order asked for; what is equal stays in the mailbox's order */
 export async function sortPositions(
+  session: Session,
+  selected: Selected,
+  positions: readonly number[],
+  criteria: readonly SortCriterion[],
+): Promise<number[]> {
+  if (!criteria.every(({ key }) => LASTING.has(key))) return sorted(session, selected, positions, criteria)
+  const question = `SORT ${criteria.map(({ key, reverse }) => (reverse ? `-${key}` : key)).join(' ')}`
+  const order = await ofWholeView(selected.view, positions.length, question, () =>
+    sorted(session, selected, positions, criteria),
+  )
+  return [...order]
+}
+
+async function sorted(
   session: Session,
   selected: Selected,
   positions: readonly number[],
