@@ -4,12 +4,10 @@
  * is what the captured master was.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
-import { Connection } from '../../../lib/net/connection.js'
 import {
   type AnySession,
   replicateLog,
@@ -20,17 +18,11 @@ import {
 } from '../../../lib/sync/client/any_generation.js'
 import { Peer } from '../../../lib/sync/client/peer.js'
 import { targetOf } from '../../../lib/sync/client/target.js'
-import { LineReader } from '../../../lib/sync/v23/line_reader.js'
 import { readSeenFile } from '../../../lib/sync/v23/seen_file.js'
 import { collectingLog, type Fixture, openStore, startServer } from '../server_fixture.js'
 import { conversations, DIFFERENCES, GAPS, ORDER, whole } from './history.js'
 import { Player } from './player.js'
-
-/** A command that the client is to say, and what it is answered. */
-interface Step {
-  readonly command: string
-  readonly answer: string
-}
+import { replica, type Step } from './scripted_replica.js'
 
 type Job = (session: AnySession) => Promise<unknown>
 
@@ -172,71 +164,6 @@ function sameSeen(said: string, wanted: string): boolean | string {
   return ours.entries.size > 0
 }
 
-/** Reads whole commands, with their literals. */
-async function readCommand(reader: LineReader): Promise<string | null> {
-  let command = ''
-  for (;;) {
-    const line = await reader.line()
-    if (line === null) return command === '' ? null : command
-    command += `${line}\r\n`
-    const size = /\{(\d+)\+\}$/.exec(line)?.[1]
-    if (size === undefined) return command
-    command += (await reader.bytes(Number(size))).toString('latin1')
-  }
-}
-
-interface Replica {
-  readonly port: number
-  /** commands that were not what was expected, or did not come */
-  readonly wrong: string[]
-  expect(number: string, steps: Step[]): void
-  close(): void
-}
-
-/** Answers as the captured replica did, as long as it is asked what that one was asked. */
-async function replica(): Promise<Replica> {
-  const wrong: string[] = []
-  let steps: Step[] = []
-  let number = ''
-  const server = net.createServer(async (socket) => {
-    const connection = new Connection(socket, { idleTimeout: 30 })
-    const reader = new LineReader(connection)
-    connection.write('* OK replica.example.com Cyrus sync server v2.3.8\r\n')
-    try {
-      for (let command = await readCommand(reader); command !== null; command = await readCommand(reader)) {
-        const wanted = steps.shift()
-        const verdict = wanted !== undefined && same(number, command, wanted.command)
-        if (verdict !== true) {
-          const shown = (text = 'nothing'): string => JSON.stringify(text.slice(0, 1500))
-          wrong.push(
-            typeof verdict === 'string'
-              ? `${number}: ${verdict}`
-              : `${number}: said ${shown(command)}\n  instead of ${shown(wanted?.command)}`,
-          )
-          steps = []
-          connection.destroy()
-          return
-        }
-        connection.write(Buffer.from(wanted!.answer, 'latin1'))
-        if (command === 'EXIT\r\n') connection.close()
-      }
-    } catch (error) {
-      wrong.push(`${number}: ${(error as Error).message}`)
-    }
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {
-    port: (server.address() as net.AddressInfo).port,
-    wrong,
-    expect(which, what) {
-      for (const { command } of steps) wrong.push(`${number}: not said: ${JSON.stringify(command.slice(0, 200))}`)
-      number = which
-      steps = [...what]
-    },
-    close: () => void server.close(),
-  }
-}
-
 /** The steps of a conversation, in segments from LOCK to UNLOCK; what is before and behind goes with the first and last. */
 function segmentsOf(number: string): Step[][][] {
   return conversations(number).map((runs) => {
@@ -292,7 +219,7 @@ function jobsOf(number: string): readonly Job[] {
 t.test('every capture of a sync_client', async (t: Test) => {
   const spool = mkdtempSync(join(tmpdir(), 'csync23-'))
   const server = await startServer(`sync_protocol: 2.3\npartition-p2: ${spool}\n`)
-  const there = await replica()
+  const there = await replica('* OK replica.example.com Cyrus sync server v2.3.8\r\n', same)
   const { folder, config, store } = await openStore(`sync_host: 127.0.0.1\nsync_port: ${there.port}\n`)
   t.teardown(async () => {
     there.close()

@@ -232,3 +232,30 @@ for (const protocol of ['2.3.8', '2.3.10', '2.3.16']) {
     t.same(told, ['USER alice'], 'nothing is left to be done')
   })
 }
+
+t.test('a mailbox that has been renamed since the log was written is renamed, not sent again', async (t) => {
+  const pair = await start(t, '2.3')
+  const { store, replica } = pair
+  await createMailbox(store, 'user.alice')
+  const mailbox = await createMailbox(store, 'user.alice.a')
+  const staged = await store.stageBuffer('default', Buffer.from('Subject: x\r\n\r\nx\r\n'))
+  await appendMessages(store, mailbox, [{ staged, flags: Flag.Seen, keywords: [] }])
+  store.unstage(staged)
+  const sent = { messages: 0, bytes: 0 }
+  const session = await pair.connect()
+  Object.assign(session.options, { sent })
+  t.same(await rollOnce(pair, session), [])
+  await renameMailbox(store, 'user.alice.a', 'user.alice.b')
+  t.same(await replicateLog(session, ['MAILBOX user.alice.a'], () => false), [], 'of which the log does not speak yet')
+  t.same(await rollOnce(pair, session), [])
+  const release = protocolOf(replica.config, '2.3') as Release
+  t.same(await picture(replica.store, release), await picture(store, release))
+  t.equal(sent.messages, 1)
+  // lost there: what was told of it is told again
+  await deleteMailbox(replica.store, 'user.alice.b')
+  t.same(await replicateLog(session, ['MAILBOX user.alice.b'], () => false), [])
+  t.same(await picture(replica.store, release), await picture(store, release))
+  t.equal(sent.messages, 2)
+  const bytes = await replica.store.readMessage(replica.store.mailbox('user.alice.b')!, 1)
+  t.equal(bytes.toString(), 'Subject: x\r\n\r\nx\r\n')
+})

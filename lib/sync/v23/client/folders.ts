@@ -11,6 +11,7 @@ import { bytesOf } from '../../dlist.js'
 import { inboxOf, isDeletedName, ownerOf } from '../../names.js'
 import { listedAnnotations } from '../listed_annotations.js'
 import { CONDSTORE, hasCondstore, optionBits } from '../mailbox_lines.js'
+import { isShown } from '../shown.js'
 import { astring, nameArgument } from '../text.js'
 import { syncAnnotations } from './annotations.js'
 import { idOf, isLive } from './differences.js'
@@ -110,6 +111,7 @@ async function arrange(
 async function make(session: ClientSession23, header: MailboxHeader): Promise<MailboxHeader | undefined> {
   const { peer, store, options } = session
   const { name, uniqueid, acl, uidvalidity } = header
+  session.seenTold.delete(uniqueid)
   const bits = optionBits(header.options, store.annotations(header.id), peer.release)
   options.tell(`CREATE ${name}`)
   await peer.ask('CREATE', [
@@ -294,6 +296,12 @@ export async function syncMailboxes(
   const theirs = await askMailboxes(session, rest)
   session.store.refresh()
   const ours = rest.flatMap((name) => session.mailbox(name) ?? [])
+  // what has another name here, of which the log will speak later, is not to be deleted there and sent again
+  const listed = new Set(ours.map(({ uniqueid }) => uniqueid))
+  for (const { uniqueid } of theirs) {
+    const renamed = listed.has(uniqueid) ? undefined : session.store.mailboxByUniqueid(uniqueid)
+    if (isShown(renamed)) ours.push(renamed!)
+  }
   if (rest.length > 0) await syncFolders(session, ours, theirs, { forUser: false })
   for (const name of names) {
     const mailbox = session.mailbox(name)

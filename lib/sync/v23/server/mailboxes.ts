@@ -105,6 +105,13 @@ export const create: Command = async (context, line) => {
     await context.write((txn) => {
       const inTheWay = txn.mailbox(name)
       if (inTheWay?.header.mbtype.includes('i')) txn.remove(inTheWay, { tombstone: false })
+      // deleted or renamed here, or not yet deleted: the master says where it is now, and sends what is in it
+      const former = txn.mailboxByUniqueid(uniqueid)
+      if (former !== undefined) {
+        context.log.notice(`SYNCNOTICE: ${name} is made with the uniqueid of ${former.header.name}, which is removed`)
+        txn.log(syncLogLine('UNMAILBOX', former.header.name))
+        txn.remove(former, { tombstone: true })
+      }
       const writer = txn.create({
         uniqueid,
         name,
