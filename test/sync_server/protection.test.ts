@@ -130,3 +130,30 @@ t.test('who may not', async (t) => {
   )
   await t.rejects(Peer.open({ ...target(1) }), PeerGoneError)
 })
+
+t.test('with the 2.3 generation: TLS before login, compression from 2.3.16 on', async (t) => {
+  const server = await startServer(`${withTls}sync_protocol: 2.3.16\nallowplaintext: no\nsasl_mech_list: PLAIN\n`)
+  t.teardown(() => server.close())
+  const peer = await Peer.open(target(server.port))
+  t.equal(peer.release?.name, '2.3.16')
+  const conversation = peer.handOver()
+  await conversation.say('LOCK')
+  await conversation.say('CREATE', 'user.alice', 'default', 'NIL', 'NIL', '0', '1', '77')
+  t.equal((await conversation.say('SELECT', 'user.alice')).rest(), `${hashOf('user.alice')}0000004d 0`)
+  await t.rejects(conversation.say('STARTTLS'), { message: /Can't Starttls after authentication/ })
+  await conversation.exit()
+  t.match(server.logged.join('\n'), /repl PLAIN\+TLS User logged in/)
+  const open = await startServer('sync_protocol: 2.3.16\n')
+  t.teardown(() => open.close())
+  const compressed = (await Peer.open(target(open.port), { compress: true })).handOver()
+  await compressed.say('LOCK')
+  await t.rejects(compressed.say('COMPRESS', 'DEFLATE'), { message: /Compression already active/ })
+  await compressed.exit()
+})
+
+/** As 2.3 makes a uniqueid of a name. */
+function hashOf(name: string): string {
+  let hash = 0
+  for (const byte of Buffer.from(name)) hash = Number((BigInt(hash) * 251n + BigInt(byte)) % 2147484043n)
+  return hash.toString(16).padStart(8, '0')
+}
