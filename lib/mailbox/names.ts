@@ -94,7 +94,7 @@ export function compareNames(a: string, b: string): number {
 }
 
 /** Characters that Cyrus forbids in the parts of names. */
-const FORBIDDEN = /[%*/!";<>`{|}\\]/
+const FORBIDDEN = /[%/!";<>`{|}\\]/
 
 /**
  * What is wrong with an internal name, as a phrase; undefined if it may be used for a new mailbox.

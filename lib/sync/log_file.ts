@@ -1,9 +1,20 @@
 /**
  * The reader's half of the replication log (csync.md §10.3): takes `log` away as `log-run`, reads it once no writer holds it, and removes it
  * only when told that everything in it has been done. What could not be done is kept in `log-deferred`, so that one bad mailbox holds
- * nothing up and is not forgotten by a crash. The log is small and in memory, so it is taken without a thread: each would add to the lag.
+ * nothing up and is not forgotten by a crash. What a sync_client of Cyrus that ended too early has left, `log-PID`, is done too. The log is small and in memory, so it is taken without a thread: each would add to the lag.
  */
-import { appendFileSync, closeSync, existsSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs'
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { type FileHandle, mkdir, open, readFile, rename, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { StringDecoder } from 'node:string_decoder'
@@ -22,6 +33,8 @@ export class LogFiles {
   readonly #run: string
   readonly #deferred: string
   #lock: FileHandle | undefined
+  /** what others have left, to be done before the log */
+  #leftovers: string[] | undefined
 
   /** @param channel '' for the default one */
   constructor(configdirectory: string, channel: string) {
@@ -48,10 +61,11 @@ export class LogFiles {
    * @returns `again` tells that a run did not end
    */
   async take(): Promise<{ lines: string[]; again: boolean } | undefined> {
-    const again = existsSync(this.#run)
-    if (!again) {
+    this.#leftovers ??= leftoversIn(this.directory)
+    const again = existsSync(this.#run) || this.#leftovers.length > 0
+    if (!existsSync(this.#run)) {
       try {
-        renameSync(this.#log, this.#run)
+        renameSync(this.#leftovers.shift() ?? this.#log, this.#run)
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
         throw error
@@ -129,6 +143,24 @@ export class LogFiles {
     await rename(fresh, this.#deferred)
     const directory = await open(this.directory, 'r')
     await directory.sync().finally(() => directory.close())
+  }
+}
+
+/** Work files of sync_clients of Cyrus that are no more. */
+function leftoversIn(directory: string): string[] {
+  const found: string[] = []
+  for (const name of existsSync(directory) ? readdirSync(directory) : []) {
+    const pid = /^log-(\d+)$/.exec(name)?.[1]
+    if (pid !== undefined && !isSyncClient(pid)) found.push(join(directory, name))
+  }
+  return found
+}
+
+function isSyncClient(pid: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('sync_client')
+  } catch {
+    return false
   }
 }
 

@@ -18,7 +18,7 @@ t.test('a user and their mailboxes', async (t) => {
     A< 5 NO [NOPERM] Permission denied
     A> 6 CREATE user.bob.x
     A< 6 NO [NOPERM] Permission denied
-    A> 7 CREATE "INBOX.ba*d"
+    A> 7 CREATE "INBOX.ba;d"
     A< 7 NO [CANNOT] Invalid mailbox name: …
     A> 8 CREATE "INBOX.&bad"
     A< 8 NO [CANNOT] Invalid mailbox name: …

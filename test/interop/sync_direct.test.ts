@@ -1,8 +1,10 @@
 /**
  * sync_client -u against a real Cyrus 3.6.1, in both directions and over both transports, one kind of change at a time: it succeeds, and a second run finds nothing
- * left to be done – so each side's checksums, rights and counters are what the other side computes.
+ * left to be done – so each side's checksums, rights and counters are what the other side computes. In the end users are renamed and deleted, the
+ * replication log of it all is done once, and both sides are compared over IMAP.
  */
 import t from 'tap'
+import { compareUntilEqual } from '../lab/compare.js'
 import { ADMIN } from '../lab/instance.js'
 import { Lab } from '../lab/lab.js'
 import { needsCyrus } from '../lab/needs.js'
@@ -25,9 +27,11 @@ for (const [topology, transport] of cases) {
     if (!needsCyrus(t)) return
     const lab = await Lab.start(topology, {
       rolling: false,
-      users: ['alice', 'bob'],
+      users: ['alice', 'bob', 'carol'],
       // every mailbox goes in steps
-      imapd: { master: { sync_batchsize: '2', sync_try_imap: transport === 'imap' ? 'yes' : 'no' } },
+      imapd: {
+        master: { allowusermoves: 'yes', sync_batchsize: '2', sync_try_imap: transport === 'imap' ? 'yes' : 'no' },
+      },
     })
     t.teardown(() => lab.stop())
     await lab.createUsers()
@@ -35,10 +39,11 @@ for (const [topology, transport] of cases) {
     const admin = await lab.login(ADMIN.user, lab.master, ADMIN.password)
     const { ports } = lab.replica
     const where = ['-S', `127.0.0.1:${transport === 'imap' ? ports.imap : ports.sync}`]
+    const run = (...args: string[]) => readCommandResult(lab.master, 'sync_client', ...where, ...args)
     const sync = async (what: string): Promise<void> => {
-      const first = await readCommandResult(lab.master, 'sync_client', ...where, '-v', '-u', 'alice')
+      const first = await run('-v', '-u', 'alice')
       t.equal(first.status, 0, `${what}: done\n${first.output}`)
-      const second = await readCommandResult(lab.master, 'sync_client', ...where, '-v', '-u', 'alice')
+      const second = await run('-v', '-u', 'alice')
       t.match(second, { status: 0, output: /^USER alice$/m }, `${what}: looked again`)
       t.notMatch(
         second.output,
@@ -84,7 +89,15 @@ for (const [topology, transport] of cases) {
     if (/ QUOTA\b/.test(capabilities)) {
       await admin.ok('SETQUOTA user/alice (STORAGE 50000 MESSAGE 1000)')
       await sync('quota')
+      await admin.ok('SETQUOTA user/alice (MESSAGE 1000)')
+      await sync('quota of one resource')
     }
+    const guest = await lab.login('bob')
+    await guest.ok('SELECT user/alice')
+    await guest.ok('STORE 1 +FLAGS (\\Seen)')
+    await guest.logout()
+    await sync('what a guest has read, seen from the owner')
+    t.equal((await run('-u', 'bob')).status, 0, 'and from the guest')
     if (/ METADATA\b/.test(capabilities)) {
       await client.ok('SETMETADATA INBOX (/private/comment "mine" /shared/comment "ours")')
       await sync('annotations of a mailbox')
@@ -127,6 +140,14 @@ for (const [topology, transport] of cases) {
     }
     await client.ok('DELETE INBOX/b')
     await sync('delete')
+    for (const name of ['tree', 'tree/branch', 'tree/branch/leaf']) await client.ok(`CREATE INBOX/${name}`)
+    await client.append('INBOX/tree/branch/leaf', message('leaf'))
+    await sync('a tree')
+    await client.ok('RENAME INBOX/tree INBOX/wood')
+    await sync('a tree renamed')
+    await client.ok(`CREATE "INBOX/it's (a) R&-D * ~name~"`)
+    await client.append(`"INBOX/it's (a) R&-D * ~name~"`, message('name'))
+    await sync('a name of all kinds of characters')
     // split brain: both sides have been worked on
     const there = await lab.login('alice', lab.replica)
     await there.append('INBOX', message('only there'))
@@ -152,6 +173,25 @@ for (const [topology, transport] of cases) {
       })
     }
     await client.logout()
+
+    // users come and go; what happened is in the log, all of it
+    await admin.ok('RENAME user/bob user/robert')
+    await admin.ok(`SETACL user/carol ${ADMIN.user} +x`)
+    await admin.ok('DELETE user/carol')
+    await admin.ok('SETQUOTA user/alice ()')
+    const log = await run('-v', '-R', '-1')
+    t.equal(log.status, 0, `the whole log at once\n${log.output}`)
+    t.equal((await run('-u', 'robert')).status, 0)
+    const onReplica = await lab.login(ADMIN.user, lab.replica, ADMIN.password)
+    const users = (await onReplica.ok('LIST "" user/%')).untagged.flatMap(
+      ({ text }) => /user\/(\w+)"?\s*$/.exec(text)?.[1] ?? [],
+    )
+    t.strictSame(users.sort(), ['alice', 'robert'])
+    await onReplica.logout()
+    const all = await run('-A')
+    t.equal(all.status, 0, `-A\n${all.output}`)
+    const { differences, messages } = await compareUntilEqual(lab, 5, ['alice'])
+    t.strictSame(differences, [], `${messages} messages and all that belongs to them are equal`)
     await admin.logout()
   })
 }

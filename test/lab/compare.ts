@@ -1,4 +1,4 @@
-/** Two instances compared over IMAP as their users see them: mailboxes, subscriptions, UIDs, flags, dates, the bytes of every message. */
+/** Two instances compared over IMAP as their users see them: mailboxes, rights, quota, annotations, subscriptions, UIDs, flags, dates, the bytes of every message. */
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ImapClient, Value } from './imap_client.js'
@@ -23,9 +23,40 @@ export async function viewOf(client: ImapClient): Promise<View> {
   }
   for (const { values } of listLines(await client.ok('LSUB "" "*"'), 'LSUB'))
     view.set(`${text(values[3])} subscribed`, 'yes')
-  for (const name of names) await viewMailbox(client, name, view)
+  for (const name of names) {
+    await viewMailbox(client, name, view)
+    await viewProperties(client, name, view)
+  }
   return view
 }
+
+/** What else there is to know of a mailbox, as far as its user may ask for it. */
+async function viewProperties(client: ImapClient, name: string, view: View): Promise<void> {
+  const note = async (what: string, command: string, kind: string, read: (values: Value[]) => string[]) => {
+    const { status, untagged } = await client.command(command)
+    const facts = untagged
+      .filter((response) => response.text.startsWith(`* ${kind} `))
+      .flatMap((response) => read(response.values()))
+    // without the right to ask, or with nothing to tell, there is nothing
+    if (status === 'OK' && facts.length > 0) view.set(`${name} ${what}`, facts.sort().join(' '))
+  }
+  const letters = (rights: string): string => [...rights].sort().join('')
+  await note('rights', `GETACL ${quote(name)}`, 'ACL', ([, , ...words]) =>
+    words.flatMap((who, n) => (n % 2 === 0 ? [`${text(who)}:${letters(text(words[n + 1]))}`] : [])),
+  )
+  await note('quota', `GETQUOTAROOT ${quote(name)}`, 'QUOTA', ([, root, resources]) => {
+    const words = (resources as Value[]).map(text)
+    return words.flatMap((resource, n) =>
+      n % 3 === 0 ? [`${text(root)}:${resource}:${words[n + 1]}/${words[n + 2]}`] : [],
+    )
+  })
+  await note('comments', `GETMETADATA ${quote(name)} (/shared/comment /private/comment)`, 'METADATA', ([, , list]) => {
+    const words = (list as Value[]).map(text)
+    return words.flatMap((entry, n) => (n % 2 === 0 ? [`${entry}:${words[n + 1]}`] : []))
+  })
+}
+
+const quote = (name: string): string => `"${name.replace(/[\\"]/g, '\\$&')}"`
 
 function listLines(
   { untagged }: { untagged: { text: string; values(): Value[] }[] },
@@ -37,8 +68,7 @@ function listLines(
 }
 
 async function viewMailbox(client: ImapClient, name: string, view: View): Promise<void> {
-  const quoted = `"${name.replace(/[\\"]/g, '\\$&')}"`
-  const { untagged } = await client.ok(`EXAMINE ${quoted}`)
+  const { untagged } = await client.ok(`EXAMINE ${quote(name)}`)
   for (const response of untagged) {
     const code = /\[(UIDVALIDITY|UIDNEXT) (\d+)\]/.exec(response.text)
     if (code !== null) view.set(`${name} ${code[1]}`, code[2]!)

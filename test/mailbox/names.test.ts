@@ -70,22 +70,9 @@ t.test('owners, parents, what may be a name', async (t) => {
   t.equal(parentOf('user.alice.x'), 'user.alice')
   t.ok(isInbox('user.alice'))
   t.notOk(isInbox('user.alice.x'))
-  for (const good of ['user.alice', 'user.alice.Entw&APw-rfe', 'a.b c', 'user.alice.a&-b'])
+  for (const good of ['user.alice', 'user.alice.Entw&APw-rfe', 'a.b c', 'user.alice.a&-b', 'user.alice.a*b'])
     t.equal(nameProblem(good), undefined, good)
-  for (const bad of [
-    '',
-    'a..b',
-    '.a',
-    'a.',
-    'a/b',
-    'a*',
-    'a%',
-    'a\x01',
-    'a\u00fc',
-    'a&b',
-    `user.${'x'.repeat(490)}`,
-    '~a',
-  ])
+  for (const bad of ['', 'a..b', '.a', 'a.', 'a/b', 'a%', 'a\x01', 'a\u00fc', 'a&b', `user.${'x'.repeat(490)}`, '~a'])
     t.ok(nameProblem(bad), bad)
 })
 

@@ -1,4 +1,5 @@
 /** The replication log: its lines, what they add up to, how they are taken; and rolling replication through failures. */
+import { spawn } from 'node:child_process'
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -327,4 +328,22 @@ t.test('what fails of a user without INBOX is given back, not dropped', async (t
   replica.store.write = write
   t.strictSame(await runLog(session, failed, () => false), [])
   t.equal(replica.store.mailbox(deleted!)?.exists, 1)
+})
+
+t.test('what a sync_client of Cyrus has left is done first, what one that runs works on is not touched', async (t) => {
+  const folder = t.testdir({ sync: { 'log-1000000001': 'MAILBOX user.a\nMAILBOX user.b\n', log: 'MAILBOX user.c\n' } })
+  const running = spawn('sleep', ['60'], { argv0: 'sync_client', stdio: 'ignore' })
+  t.teardown(() => running.kill())
+  const theirs = join(folder, `sync/log-${running.pid}`)
+  writeFileSync(theirs, 'MAILBOX user.d\n')
+  await new Promise((resolve) => running.once('spawn', resolve))
+  const files = new LogFiles(folder, '')
+  t.ok(await files.claim())
+  t.strictSame(await files.take(), { lines: ['MAILBOX user.a', 'MAILBOX user.b'], again: true })
+  t.strictSame((await files.take())?.lines, ['MAILBOX user.a', 'MAILBOX user.b'], 'until it is done')
+  files.done()
+  t.strictSame(await files.take(), { lines: ['MAILBOX user.c'], again: false })
+  files.done()
+  t.equal(await files.take(), undefined)
+  t.ok(existsSync(theirs))
 })
