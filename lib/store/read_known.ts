@@ -3,7 +3,7 @@ import { close, closeSync, open, openSync, read, readSync } from 'node:fs'
 
 /** Milliseconds after which a read is suspected of having waited for the disk, or known to have; and for how long the disk then counts as slow. */
 const SUSPECT = 3
-const SLOW = 25
+const SLOW = 100
 const SLOW_FOR = 250
 /** Larger files are read by threads whatever the disk does. */
 const AT_ONCE = 64 * 1024
