@@ -4,7 +4,8 @@
  */
 import type { Database, QuotaRoot, SeenEntry, SieveFile, Tombstone } from './database.js'
 import { type MailboxHeader, type PackedHeader, unpackHeader } from './header.js'
-import { IndexCache, type MailboxIndex } from './index.js'
+import type { MailboxIndex } from './index.js'
+import { IndexCache } from './index_cache.js'
 import { type JournalEntry, journalAfter, journalEnd } from './journal.js'
 import { nameKey, nameOfKey, uidKey, uidOfKey } from './keys.js'
 import {
