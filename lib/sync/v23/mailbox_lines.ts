@@ -10,6 +10,14 @@ import { astring, flagList, nameArgument } from './text.js'
 /** In 2.3 a mailbox has mod-sequences only if this is set; ours always have them, and remember what a peer was told. */
 export const CONDSTORE = `${VENDOR}condstore`
 
+/** The annotations that set options, with their bits, in the order in which 2.3.14 says them. */
+export const OPTION_ANNOTATIONS: readonly (readonly [entry: string, bit: number])[] = [
+  [`${VENDOR}pop3newuidl`, 1],
+  [`${VENDOR}duplicatedeliver`, 8],
+  [`${VENDOR}sharedseen`, 4],
+  [CONDSTORE, 2],
+]
+
 /** Letters of our options and the bits of 2.3; CONDSTORE, bit 2, is an annotation. */
 const OPTION_BITS: readonly (readonly [letter: string, bit: number])[] = [
   ['P', 1],

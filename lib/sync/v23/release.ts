@@ -12,6 +12,8 @@ export interface Release {
   readonly guids: boolean
   /** mod-sequences in the lists, SETMODSEQ (2.3.11) */
   readonly modseqs: boolean
+  /** SETSEEN_ALL takes the place of all that is known of a user, newer or not; every option of a mailbox may be set (2.3.14) */
+  readonly wholesale: boolean
   /** COMPRESS DEFLATE (2.3.16) */
   readonly compress: boolean
   /** bits of a mailbox's options that it knows */
@@ -26,8 +28,10 @@ export function releaseOf(patch: number): Release {
     name: `2.3.${patch}`,
     guids: patch >= 10,
     modseqs: patch >= 11,
+    wholesale: patch >= 14,
     compress: patch >= 16,
-    optionBits: patch >= 10 ? 15 : 3,
+    // shared \Seen and duplicate delivery
+    optionBits: patch >= 12 ? 15 : 3,
   }
 }
 

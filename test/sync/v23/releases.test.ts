@@ -107,6 +107,26 @@ t.test('2.3.11: mod-sequences', (t) =>
   }),
 )
 
+t.test('2.3.14: all options', (t) =>
+  plays(t, '* OK r Cyrus sync server v2.3.14\r\n', (store, id) => {
+    const { highestModseq } = store.mailbox('shared')!
+    const { modseq } = times(store, 0)
+    const option = (name: string, value: string): Step =>
+      line(`SETANNOTATION shared /vendor/cmu/cyrus-imapd/${name} "" ${value}`, 'OK Setannotation completed')
+    return [
+      line(
+        'MAILBOXES shared',
+        `** ${id} shared ${ACL} 77 2 ${highestModseq} 14\r\n* 1 ${modseq} ${guid(1)} (\\flagged)\r\n* 2 ${times(store, 1).modseq} ${guid(2)} ()\r\nOK Mailboxes finished`,
+      ),
+      option('pop3newuidl', 'true'),
+      option('duplicatedeliver', 'false'),
+      option('sharedseen', 'false'),
+      option('condstore', 'false'),
+      annotations,
+    ]
+  }),
+)
+
 t.test('2.3.16: a new mailbox, compressed if that is asked for', (t) =>
   plays(t, '* OK r Cyrus sync server v2.3.16\r\n', (store, id) => {
     const [one, two] = [times(store, 0), times(store, 1)]

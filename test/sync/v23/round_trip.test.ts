@@ -259,3 +259,32 @@ t.test('a mailbox that has been renamed since the log was written is renamed, no
   const bytes = await replica.store.readMessage(replica.store.mailbox('user.alice.b')!, 1)
   t.equal(bytes.toString(), 'Subject: x\r\n\r\nx\r\n')
 })
+
+t.test('a copy keeps its message’s UUID, and is not sent again; without UUID it is', async (t) => {
+  const pair = await start(t, '2.3')
+  const { store, replica } = pair
+  const inbox = await createMailbox(store, 'user.alice')
+  const uuids = new MessageUuids(uuidPrefix({ machine: 7, generation: 0, startTime: 1795430161, child: 2 }))
+  for (const uuid of [uuids.next(), undefined]) {
+    const staged = await store.stageBuffer('default', Buffer.from(`Subject: ${uuid}\r\n\r\nx\r\n`))
+    await appendMessages(store, inbox, [{ staged, flags: 0, keywords: [], ...(uuid && { uuid }) }])
+    store.unstage(staged)
+  }
+  const sent = { messages: 0, bytes: 0 }
+  const session = await pair.connect()
+  Object.assign(session.options, { sent })
+  await replicateUser(session, 'alice')
+  t.equal(sent.messages, 2)
+  const copies = await createMailbox(store, 'user.alice.copies')
+  await copyMessages(store, inbox, [1, 2], copies, 'alice', () => false)
+  // another connection knows nothing of what was staged on the first
+  const next = await pair.connect()
+  Object.assign(next.options, { sent })
+  await replicateUser(next, 'alice')
+  t.equal(sent.messages, 3, 'the one without')
+  const index = replica.store.index(replica.store.mailbox('user.alice.copies')!.id)!
+  t.same(
+    [0, 1].map((row) => index.record(row).uuid),
+    ['010700' + '6b041711' + '0002' + '000000', '0'.repeat(24)],
+  )
+})

@@ -3,6 +3,7 @@ import t, { type Test } from 'tap'
 import { guidOf } from '../../../lib/message/summary.js'
 import { Flag } from '../../../lib/store/store.js'
 import { FOUNDING_RELEASE, protocolOf, releaseInGreeting, releaseOf } from '../../../lib/sync/v23/release.js'
+import { writeSeenFile } from '../../../lib/sync/v23/seen_file.js'
 import { type Fixture, RawClient, startServer } from '../server_fixture.js'
 import { Player } from './player.js'
 
@@ -76,6 +77,38 @@ t.test('releases', async (t) => {
     ],
   )
   t.equal(FOUNDING_RELEASE.name, '2.3.8')
+})
+
+t.test('2.3.14: SETSEEN_ALL is all there is, every option may be set', async (t) => {
+  const entry = (lastUid: number, lastChange: number, seenUids: string) => ({
+    lastRead: 5,
+    lastUid,
+    lastChange,
+    seenUids,
+  })
+  for (const protocol of ['2.3.13', '2.3.14']) {
+    const server = await serve(t, `sync_protocol: ${protocol}\n`)
+    const player = await connect(server.port)
+    const later = protocol === '2.3.14'
+    for (const id of ['0123456789abcdef', '1123456789abcdef'])
+      await player.ask(`CREATE shared.${id[0]} default ${id} ${ACL} 0 1 77\r\n`)
+    await player.ask('SETSEEN bob shared.0 9 9 9 1:9\r\n')
+    await player.ask('SETSEEN bob shared.1 9 9 9 1:9\r\n')
+    const file = writeSeenFile(new Map([['0123456789abcdef', entry(8, 8, '1:8')]]), 10).toString('latin1')
+    t.equal(await player.ask(`SETSEEN_ALL bob ${literal(file)}\r\n`), 'OK Setseen_all Suceeded\r\n')
+    server.store.refresh()
+    t.equal(server.store.seen('bob', '0123456789abcdef')?.seenUids, later ? '1:8' : '1:9', protocol)
+    t.equal(server.store.seen('bob', '1123456789abcdef')?.seenUids, later ? undefined : '1:9')
+    for (const name of ['pop3newuidl', 'duplicatedeliver', 'sharedseen', 'condstore'])
+      t.equal(
+        await player.ask(
+          `SETANNOTATION shared.0 /vendor/cmu/cyrus-imapd/${name} "" ${name === 'pop3newuidl' ? 'false' : 'true'}\r\n`,
+        ),
+        'OK Setannotation completed\r\n',
+      )
+    t.match(await player.ask('MAILBOXES shared.0\r\n'), / 77 0 \d+ 14\r\n/)
+    t.equal(await player.ask('LIST_ANNOTATIONS shared.0\r\n'), 'OK List_annotations completed\r\n')
+  }
 })
 
 t.test('2.3.16: GUIDs, UIDVALIDITY, mod-sequences, compression', async (t) => {

@@ -10,7 +10,7 @@ import { ItemError } from '../../client/session.js'
 import { bytesOf } from '../../dlist.js'
 import { inboxOf, isDeletedName, ownerOf } from '../../names.js'
 import { listedAnnotations } from '../listed_annotations.js'
-import { CONDSTORE, hasCondstore, optionBits } from '../mailbox_lines.js'
+import { CONDSTORE, OPTION_ANNOTATIONS, optionBits } from '../mailbox_lines.js'
 import { isShown } from '../shown.js'
 import { astring, nameArgument } from '../text.js'
 import { syncAnnotations } from './annotations.js'
@@ -133,9 +133,12 @@ async function updateFields(
   if (acl !== their.acl) await peer.ask('SETACL', [`SETACL ${nameArgument(name)} ${astring(bytesOf(acl))}`])
   if (their.uidvalidity !== undefined && their.uidvalidity !== uidvalidity)
     await peer.say('SETUIDVALIDITY', nameArgument(name), `${uidvalidity}`)
-  const condstore = hasCondstore(optionBits(header.options, store.annotations(header.id), peer.release))
-  if (condstore !== hasCondstore(their.options))
-    await peer.say('SETANNOTATION', nameArgument(name), CONDSTORE, '""', `${condstore}`)
+  const bits = optionBits(header.options, store.annotations(header.id), peer.release)
+  for (const [entry, bit] of OPTION_ANNOTATIONS) {
+    // before 2.3.14 only CONDSTORE was kept in line
+    if (((bits ^ their.options) & bit) === 0 || (entry !== CONDSTORE && !peer.release.wholesale)) continue
+    await peer.say('SETANNOTATION', nameArgument(name), entry, '""', bits & bit ? 'true' : 'false')
+  }
   await syncQuota(session, name, their.quota)
 }
 

@@ -54,7 +54,7 @@ export const setSeen: Command = async (context, line) => {
   return 'OK Setseen Suceeded'
 }
 
-/** SETSEEN_ALL: a user's whole seen file, each record of which counts if it is newer than what is here. */
+/** SETSEEN_ALL: a user's whole seen file, each record of which counts if it is newer than what is here; from 2.3.14 on it is all there is. */
 export const setSeenAll: Command = async (context, line) => {
   const [user = '', data = ''] = await argumentsOf(line, 2)
   const userid = textOf(user)
@@ -69,18 +69,25 @@ export const setSeenAll: Command = async (context, line) => {
     return failed(Reason.io)
   }
   const { store } = context
-  const guests: [uniqueid: string, entry: SeenEntry][] = []
+  const { wholesale } = context.release
+  const guests: [uniqueid: string, entry: SeenEntry | undefined][] = []
+  if (wholesale)
+    for (const [uniqueid] of store.seenEntries(userid)) if (!entries.has(uniqueid)) guests.push([uniqueid, undefined])
   try {
     for (const [uniqueid, entry] of entries) {
       if (uniqueid.length > 128) continue
       const mailbox = store.mailboxByUniqueid(uniqueid)
       if (mailbox === undefined || !hasInternalSeen(mailbox, userid)) {
-        if (isNewer(entry, store.seen(userid, uniqueid))) guests.push([uniqueid, entry])
-      } else if (isNewer(entry, seenEntryOf(store, mailbox, userid))) await setOwn(store, mailbox.id, userid, entry)
+        if (wholesale || isNewer(entry, store.seen(userid, uniqueid))) guests.push([uniqueid, entry])
+      } else if (wholesale || isNewer(entry, seenEntryOf(store, mailbox, userid)))
+        await setOwn(store, mailbox.id, userid, entry)
     }
     if (guests.length > 0)
       await context.write((txn) => {
-        for (const [uniqueid, entry] of guests) setGuestEntry(txn, userid, uniqueid, entry)
+        for (const [uniqueid, entry] of guests) {
+          if (entry === undefined) txn.setSeen(userid, uniqueid, undefined)
+          else setGuestEntry(txn, userid, uniqueid, entry)
+        }
       })
   } catch (error) {
     return failed(reasonOf(context, error))
