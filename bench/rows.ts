@@ -79,7 +79,7 @@ function existsIn(untagged: { text: string }[]): number | undefined {
   return found.length === 0 ? undefined : Number(found.at(-1))
 }
 
-/** Time of a first `sync_client -u` of a user with so many messages of 4 KiB, start of the program included. */
+/** Times of a first `sync_client -u` of a user with so many messages of 4 KiB, of another, and of one for a flag; start of the program included. */
 export async function firstSync(lab: Lab, messages: number): Promise<Figures> {
   const [user] = lab.topology.users as [string]
   await lmtpFill(lab, user, messages)
@@ -90,9 +90,17 @@ export async function firstSync(lab: Lab, messages: number): Promise<Figures> {
   if (result.differences.length > 0) throw new Error(`after sync_client -u: ${result.differences[0]}`)
   const again = now()
   await lab.master.run('sync_client', '-u', user)
+  const unchanged = now() - again
+  const client = await lab.login(user)
+  await client.ok('SELECT INBOX')
+  await client.ok('STORE 1 +FLAGS (\\Flagged)')
+  await client.logout()
+  const flagged = now()
+  await lab.master.run('sync_client', '-u', user)
   return {
     [`sync_client -u, ${messages} messages`]: { value: took / 1000, unit: 's', more: false },
-    'sync_client -u again': { value: now() - again, unit: 'ms', more: false },
+    'sync_client -u again': { value: unchanged, unit: 'ms', more: false },
+    'sync_client -u, one flag changed': { value: now() - flagged, unit: 'ms', more: false },
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * `make bench`: the same measurements on ours and on the real Cyrus, one after the other in one run on one machine, with the ratio.
  * Without a real Cyrus only ours is measured. BENCH_ARGS="--quick" takes smaller numbers; "--only ours" or "--only cyrus" one side;
- * "--part master,imap,delivery,first,rolling,semisync" some of the rows.
+ * "--part master,imap,delivery,first,upload,rolling,semisync" some of the rows.
  */
 import { availableParallelism, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -9,6 +9,7 @@ import { Lab } from '../test/lab/lab.js'
 import { whyNoCyrus } from '../test/lab/software.js'
 import { imapFigures } from './imap_rows.js'
 import { masterFigures } from './master_rows.js'
+import { uploadMemory } from './memory_rows.js'
 import { deliveredAndReplicated, lagUnderLoad, semisyncRate } from './replication_rows.js'
 import { type Figures, firstSync, lmtpRate, rollingLag } from './rows.js'
 
@@ -27,6 +28,7 @@ async function measure(topology: string, semisync?: string): Promise<Figures> {
     imap: async () => void Object.assign(figures, await imapFigures(software, 20_000 * scale, 1000 * scale)),
     delivery: () => measureDelivery(topology, figures),
     first: () => measureFirst(topology, figures),
+    upload: () => measureUpload(topology, figures),
     rolling: () => measureRolling(topology, figures),
     semisync: async () => {
       if (semisync !== undefined) await measureSemisync(semisync, figures)
@@ -67,6 +69,16 @@ async function measureFirst(topology: string, figures: Figures): Promise<void> {
   try {
     await fresh.createUsers()
     Object.assign(figures, await firstSync(fresh, 5000 * scale))
+  } finally {
+    await fresh.stop()
+  }
+}
+
+async function measureUpload(topology: string, figures: Figures): Promise<void> {
+  const fresh = await Lab.start(topology, { users: ['bench'], rolling: false })
+  try {
+    await fresh.createUsers()
+    Object.assign(figures, await uploadMemory(fresh, 100_000 * scale))
   } finally {
     await fresh.stop()
   }
