@@ -86,7 +86,7 @@ const NAMES = new Set(
   userdeny_db vcard_max_size virusscan_notification_subject
   virusscan_notification_template webdav_attachments_baseurl webdav_attachments_max_binary_attach_size
   websocket_timeout xbackup_enabled zoneinfo_db zoneinfo_db_path zoneinfo_dir
-  lmtpsocket allowallsubscribe mailbox_default_options imapidresponse allowanonymouslogin
+  lmtpsocket allowallsubscribe mailbox_default_options imapidresponse
   calendar_prefix sync_log_file temp_path duplicate_db quota_db tlscache_db seenstate_db mboxlist_db subscription_db
   logtimestamps sendmail sieve_maxscripts statuscache userprefix maxfds`
     .trim()

@@ -242,6 +242,7 @@ const TABLE: readonly Option[] = [
   int('maxlogins_per_user', 0, 'Most logged-in sessions of one user; 0 is no limit.', { min: 0 }),
   toggle('telemetry_bysessionid', false, 'Whether files of telemetry are named for the session, not for the process.'),
   toggle('allowusermoves', false, 'Whether administrators may give a user another name by RENAME of the INBOX.'),
+  toggle('allowanonymouslogin', false, 'Whether anybody may log in to imapd as the user anonymous.'),
   toggle('loginuseacl', false, 'Whether who has the right a to the INBOX of a user may log in as that user.'),
   toggle('ignorereference', false, 'Whether the reference of LIST and LSUB is ignored.'),
   toggle('allowsetacl', true, 'Whether SETACL and DELETEACL may be used.'),

@@ -7,6 +7,7 @@ import { isEncrypted } from '../../lib/net/channel.js'
 import { ServerTls } from '../../lib/net/server_tls.js'
 import type { Logger } from '../../lib/process/log.js'
 import type { MessageUuids } from '../../lib/process/message_uuid.js'
+import { allowsAnonymous } from '../../lib/sasl/server_anonymous.js'
 import { allowsPlaintext, serverMechanisms } from '../../lib/sasl/server_mechanism.js'
 import { type MailStore, QUOTA_RESOURCES } from '../../lib/store/store.js'
 import type { Command } from './command.js'
@@ -151,7 +152,10 @@ export class Imapd {
 
   #login(session: Session): string[] {
     const { channel } = session
-    const mechanisms = serverMechanisms(this.config, channel)
+    const mechanisms = [
+      ...serverMechanisms(this.config, channel),
+      ...(allowsAnonymous(this.config, channel) ? ['ANONYMOUS'] : []),
+    ]
     const words = this.tls && !isEncrypted(channel) ? ['STARTTLS'] : []
     if (!allowsPlaintext(this.config, channel)) words.push('LOGINDISABLED')
     words.push(...mechanisms.map((mechanism) => `AUTH=${mechanism}`))

@@ -87,6 +87,45 @@ t.test('loginuseacl: who may administer an INBOX may log in as its user', async 
   await (await fixture(t)).conversation.play(script('NO …'))
 })
 
+t.test('anonymous', async (t) => {
+  const { conversation, server } = await fixture(t, 'allowanonymouslogin: yes')
+  await conversation.play(`
+    A> 1 LOGIN alice testpw
+    A< 1 OK …
+    A> 2 CREATE INBOX.open
+    A< 2 OK …
+    A> 3 SETACL INBOX.open anonymous lr
+    A< 3 OK …
+    N> 1 AUTHENTICATE ANONYMOUS ${Buffer.from('somebody@example.org').toString('base64')}
+    N< 1 OK …
+    N> 2 LIST "" *
+    N< * LIST (\\HasNoChildren) "." user.alice.open
+    N< 2 OK …
+    N> 3 SELECT INBOX
+    N< 3 NO …
+    N> 4 SELECT user.alice.open
+    N~ 4 OK [READ-ONLY] Completed
+    N> 5 CREATE INBOX.x
+    N< 5 NO …
+    M> 1 LOGIN anonymous whatever
+    M< 1 OK …
+    M> 2 MYRIGHTS user.alice.open
+    M< * MYRIGHTS user.alice.open lr
+    M< 2 OK …
+    K> 1 CAPABILITY
+    K< * CAPABILITY …AUTH=ANONYMOUS…
+    K< 1 OK …
+    K> 2 AUTHENTICATE ANONYMOUS ${Buffer.from('x'.repeat(256)).toString('base64')}
+    K< 2 NO …`)
+  t.notOk(server.store.mailbox('user.anonymous'), 'it has no mailbox')
+  const without = await fixture(t)
+  await without.conversation.play(`
+    N> 1 AUTHENTICATE ANONYMOUS =
+    N< 1 NO …
+    N> 2 LOGIN anonymous whatever
+    N< 2 NO …`)
+})
+
 t.test('userdeny', async (t) => {
   const { server, conversation } = await fixture(t)
   const file = path.join(server.config.directory, 'user_deny.db')

@@ -1,5 +1,6 @@
 /** AUTHENTICATE (RFC 3501 §6.2.2) with initial responses (RFC 4959), through lib/sasl. */
 import { isEncrypted } from '../../../lib/net/channel.js'
+import { allowsAnonymous, startAnonymous } from '../../../lib/sasl/server_anonymous.js'
 import { startServerMechanism } from '../../../lib/sasl/server_mechanism.js'
 import { admit } from '../admission.js'
 import { ANSWERED, define } from '../command.js'
@@ -39,10 +40,12 @@ export const authenticate = define<{ mechanism: string; initial: string | undefi
     const { config } = session.imapd
     const { log } = session.service
     const { channel } = session
-    const exchange = startServerMechanism(
-      { config, service: 'imap', channel, mayActAs: session.imapd.mayActAs },
-      mechanism,
-    )
+    const trace = (text: string): void => log.notice(`anonymous: ${session.connection.remote} ${JSON.stringify(text)}`)
+    const { mayActAs } = session.imapd
+    const exchange =
+      /^anonymous$/i.test(mechanism) && allowsAnonymous(config, channel)
+        ? startAnonymous(trace)
+        : startServerMechanism({ config, service: 'imap', channel, mayActAs }, mechanism)
     if (exchange === 'encryption needed') throw new No('[PRIVACYREQUIRED] no mechanism available without TLS')
     if (exchange === 'unknown') throw new No('[CANNOT] no mechanism available')
     let step = await exchange.step(initial === undefined ? undefined : decoded(initial === '=' ? '' : initial))

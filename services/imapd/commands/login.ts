@@ -1,6 +1,7 @@
 /** LOGIN (RFC 3501 §6.2.3). */
 import { isEncrypted } from '../../../lib/net/channel.js'
 import { checkPassword } from '../../../lib/sasl/check_password.js'
+import { ANONYMOUS, allowsAnonymous } from '../../../lib/sasl/server_anonymous.js'
 import { allowsPlaintext } from '../../../lib/sasl/server_mechanism.js'
 import { admit } from '../admission.js'
 import { ANSWERED, define } from '../command.js'
@@ -29,7 +30,11 @@ export const login = define<{ user: string; password: string }>({
     if (session.user !== undefined) throw new Bad('Already logged in')
     const { channel } = session
     if (!allowsPlaintext(config, channel)) throw new No('[PRIVACYREQUIRED] Login only available under a layer')
-    const checked = await checkPassword(config, 'imap', user, password, channel.remote)
+    // with allowanonymouslogin any password will do (Cyrus)
+    const checked =
+      user.toLowerCase() === ANONYMOUS && allowsAnonymous(config, channel)
+        ? ({ ok: true, user: ANONYMOUS } as const)
+        : await checkPassword(config, 'imap', user, password, channel.remote)
     if (!checked.ok) {
       log.notice(
         `badlogin: ${session.connection.remote} plaintext ${JSON.stringify(user.slice(0, 80))} ${checked.reason}`,
