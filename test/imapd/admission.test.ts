@@ -19,7 +19,7 @@ altnamespace: yes
 unixhierarchysep: yes
 autocreate_quota: 500
 autocreate_quota_messages: 10
-autocreate_inbox_folders: Drafts | Sent | Work/Plans | bad/*/name
+autocreate_inbox_folders: Drafts | Sent | Work/Plans | bad/%/name
 autocreate_subscribe_folders: Sent|Work/Plans
 autocreate_acl: Sent bob lr
 autocreate_subscribe_sharedfolders: shared/news
