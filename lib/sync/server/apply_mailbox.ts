@@ -8,10 +8,8 @@
 import {
   type Annotation,
   Flag,
-  type InMemory,
   isPathSafe,
   MailboxExistsError,
-  type MailboxHeader,
   type MailboxWriter,
   type StoreTransaction,
   syncLogLine,
@@ -27,11 +25,11 @@ import {
   type Since,
 } from '../mailbox_codec.js'
 import { isMailboxName } from '../names.js'
-import { isExpunged, type StoreParts, type SyncRecord, toStore } from '../record_codec.js'
+import { isExpunged, type StoreParts, type SyncRecord } from '../record_codec.js'
 import { appendRecord } from './append_record.js'
 import type { SessionContext } from './context.js'
+import { RecordSlice } from './record_slice.js'
 import { Refusal, Refused } from './refusal.js'
-import type { ReadyMessage } from './staging.js'
 
 /** Records in one transaction: a few milliseconds' work. */
 const SLICE = 256
@@ -68,13 +66,13 @@ export async function applyMailbox(context: SessionContext, value: Dlist): Promi
       store.refresh()
     }
     let at = 0
-    let slice = new Slice(context, state, records.slice(0, SLICE))
+    let slice = new RecordSlice(context, state, records.slice(0, SLICE))
     for (;;) {
       await slice.ready
       at += SLICE
       const last = at >= records.length
       // while these are committed, the files of the next are made
-      const next = last ? undefined : new Slice(context, state, records.slice(at, at + SLICE))
+      const next = last ? undefined : new RecordSlice(context, state, records.slice(at, at + SLICE))
       let result: { id: number; matches: boolean }
       try {
         const { parts } = slice
@@ -109,53 +107,6 @@ export async function applyMailbox(context: SessionContext, value: Dlist): Promi
 function hasAll({ staging }: SessionContext, { partition }: MailboxState, records: readonly SyncRecord[]): boolean {
   const sent = records.filter((record) => !isExpunged(record))
   return sent.length > 0 && sent.every(({ guid }) => staging.find(partition ?? '', guid)?.guid === guid)
-}
-
-/** Some records of an APPLY MAILBOX, and the files of those messages that are in memory, which are made at once. */
-class Slice {
-  readonly parts: StoreParts[]
-  /** resolves when the files are made; a file that could not be is made, or its error told, with the transaction */
-  readonly ready: Promise<void>
-  readonly #place: MailboxHeader | undefined
-  readonly #placing: [uid: number, message: ReadyMessage & { source: InMemory }][] = []
-
-  constructor(
-    private readonly context: SessionContext,
-    { name, uniqueid }: MailboxState,
-    records: readonly SyncRecord[],
-  ) {
-    const { store, staging, log } = context
-    this.parts = records.map((record) => toStore(record))
-    for (const { unknownFlags } of this.parts)
-      for (const flag of unknownFlags) log.warning(`Unknown system flag: ${flag}`)
-    const here = store.mailbox(name)
-    if (here?.uniqueid === uniqueid) {
-      this.#place = here
-      for (const { fields } of this.parts) {
-        if (fields.uid <= here.lastUid || fields.flags & Flag.Expunged) continue
-        const message = staging.find(here.partition, fields.guid)
-        if (message !== undefined && typeof message.source !== 'string')
-          this.#placing.push([fields.uid, message as ReadyMessage & { source: InMemory }])
-      }
-    }
-    this.ready = this.#place === undefined ? Promise.resolve() : store.placeAhead(this.#place, this.#sources())
-  }
-
-  *#sources(): Generator<[uid: number, message: InMemory]> {
-    for (const [uid, { source }] of this.#placing) if (typeof source !== 'string') yield [uid, source]
-  }
-
-  /** The mailbox has them: what is in memory can go, since they are found there. */
-  taken(): void {
-    for (const [uid, message] of this.#placing) this.context.staging.taken(message, this.#place!, uid)
-  }
-
-  /** They were not taken: their files go. */
-  async drop(): Promise<void> {
-    await this.ready
-    // that they stay would do no harm
-    if (this.#placing.length > 0) await this.context.store.removePlaced(this.#place!, this.#sources()).catch(() => {})
-  }
 }
 
 function checkState({ sieveMailbox }: SessionContext, { name, uniqueid, mbtype }: MailboxState): void {
