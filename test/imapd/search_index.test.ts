@@ -15,7 +15,7 @@ import type { TestServer } from './server.js'
 
 const SEED = 20260101
 /** Searches in each state. */
-const ASKED = 40
+const ASKED = 30
 let state = SEED
 /** A pseudo-random number below `limit`, the same in every run. */
 function below(limit: number): number {
