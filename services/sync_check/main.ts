@@ -142,8 +142,10 @@ await runTool(
     const store = await MailStore.open(config, log)
     try {
       const peer = await Peer.open(target)
-      if (peer.release !== undefined)
+      if (peer.release !== undefined) {
+        await peer.handOver().exit()
         throw new PeerGoneError(`the replica is of ${peer.release.name}, which cannot be asked what it has`)
+      }
       try {
         const differences = await check({ config, log }, store, {
           items: itemsOf(config, store, args, options.has('m')),

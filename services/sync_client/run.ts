@@ -28,6 +28,7 @@ import { channelDuration, channelOption, channelSwitch, type Target, targetOf } 
 import { LogFiles } from '../../lib/sync/log_file.js'
 import type { MailboxState } from '../../lib/sync/mailbox_codec.js'
 import { ownerOf } from '../../lib/sync/names.js'
+import { Knowledge } from '../../lib/sync/v23/client/session.js'
 import { type CommandLine, LETTERS, readCommandLine, WORDS } from './modes.js'
 import { showStatus } from './show_status.js'
 
@@ -65,6 +66,8 @@ class Client {
   #failed = false
   /** what all connections know of the replica */
   readonly known = new Map<string, MailboxState>()
+  /** as `known`, of a replica of the 2.3 generation */
+  readonly knowledge = new Knowledge()
   /** counts what all connections have sent */
   sent = { messages: 0, bytes: 0 }
 
@@ -104,9 +107,12 @@ class Client {
       trace: line.verbosity > 1 ? trace : undefined,
     })
     const { noCopyback, localOnly, partition } = line
-    const { known, sent } = this
-    peer.onClose(() => known.clear())
-    return sessionWith(peer, this.store, log, { tell, noCopyback, localOnly, partition, known, sent })
+    const { known, knowledge, sent } = this
+    peer.onClose(() => {
+      known.clear()
+      knowledge.clear()
+    })
+    return sessionWith(peer, this.store, log, { tell, noCopyback, localOnly, partition, known, knowledge, sent })
   }
 
   /** As `connect`, again and again with growing pauses, unless -o. */

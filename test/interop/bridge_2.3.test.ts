@@ -127,3 +127,48 @@ t.test('captured clients of 2.3.8 to ours to Cyrus 3.6.1', { timeout: 120_000 },
   const check = await readCommandResult(lab.master, 'sync_check', '-b')
   t.match(check, { status: 0, output: /^the replica is the same/m }, check.output)
 })
+
+t.test('sync_client -u, -m, -s, -A, -r -f with a replica of 2.3', async (t) => {
+  const lab = await Lab.start('pair_2.3.ini', { rolling: false, users: ['alice', 'bob'] })
+  t.teardown(() => lab.stop())
+  await lab.createUsers()
+  const alice = await lab.login('alice')
+  await alice.append('INBOX', Buffer.from('Subject: x\r\n\r\nx\r\n'), '(\\Flagged)')
+  await alice.ok('CREATE INBOX/a')
+  const run = (...args: string[]) => readCommandResult(lab.master, 'sync_client', ...args)
+  const there = await lab.login('alice', lab.replica)
+  const status = async (mailbox: string): Promise<string> => {
+    const { status, untagged } = await there.command(`STATUS ${mailbox} (MESSAGES)`)
+    return `${status} ${untagged.map(({ text }) => text).join('')}`
+  }
+  t.match(await run('-v', '-u', 'alice'), {
+    status: 0,
+    output: /^USER alice\nCREATE user\.alice\nCREATE user\.alice\.a$/m,
+  })
+  t.match(await status('INBOX'), /MESSAGES 1/)
+  t.same(await run('-v', '-u', 'alice'), { status: 0, output: 'USER alice' })
+  await alice.append('INBOX/a', Buffer.from('Subject: y\r\n\r\ny\r\n'))
+  t.match(await run('-v', '-m', 'user/alice/a'), { status: 0, output: 'MAILBOXES user.alice.a' })
+  t.match(await status('INBOX/a'), /MESSAGES 1/)
+  await alice.ok('DELETE INBOX/a')
+  const log = join(lab.directory, 'log')
+  writeFileSync(log, 'MAILBOX user.alice.a\nUNSUB alice user.alice.a\nnonsense\n')
+  t.match(await run('-v', '-r', '-f', log), {
+    status: 0,
+    output: /DELSUB alice user\.alice\.a\nMAILBOXES user\.alice\.a\n/,
+  })
+  t.match(await status('INBOX/a'), /^NO/)
+  t.match(await run('-v', '-s', 'alice'), { status: 0 })
+  t.match(await run('-v', '-A'), { status: 0, output: /USER bob/ })
+  t.match(await readCommandResult(lab.master, 'sync_check', 'alice'), {
+    status: 71,
+    output: /the replica is of 2\.3\.8, which cannot be asked what it has/,
+  })
+  // a user who is gone here is gone there
+  const admin = await lab.login(ADMIN.user, lab.master, ADMIN.password)
+  await admin.ok(`SETACL user/bob ${ADMIN.user} x`)
+  await admin.ok('DELETE user/bob')
+  t.match(await run('-v', '-u', 'bob'), { status: 0, output: 'USER bob' })
+  const guest = await lab.login(ADMIN.user, lab.replica, ADMIN.password)
+  t.equal((await guest.command('MYRIGHTS user/bob')).status, 'NO')
+})

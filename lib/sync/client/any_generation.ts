@@ -21,12 +21,13 @@ export function sessionWith(
   peer: Peer,
   store: MailStore,
   log: Logger,
-  options: ClientOptions & Partial<Pick<ClientOptions23, 'pauses'>>,
+  options: ClientOptions & Partial<Pick<ClientOptions23, 'pauses' | 'knowledge'>>,
 ): AnySession {
   if (peer.release === undefined) return new ClientSession(store, peer, log, options)
-  const { tell, partition, sent, pauses = PAUSES } = options
+  const { tell, partition, sent, knowledge, pauses = PAUSES } = options
   const batchSize = store.config.int('sync_batch_size')
-  return new ClientSession23(store, peer.handOver(), log, { tell, partition, batchSize, pauses, ...(sent && { sent }) })
+  const shared = { ...(sent && { sent }), ...(knowledge && { knowledge }) }
+  return new ClientSession23(store, peer.handOver(), log, { tell, partition, batchSize, pauses, ...shared })
 }
 
 /** Log lines. As runLog of log_run.ts. */

@@ -16,6 +16,21 @@ export interface ClientOptions23 {
   readonly pauses: readonly number[]
   /** counts what is sent, if given */
   readonly sent?: { messages: number; bytes: number }
+  /** what several connections of one client know, so that what one has said is no news to the others */
+  readonly knowledge?: Knowledge
+}
+
+/** What is known of a replica from what was said to it. To be cleared when a connection is lost: nothing is known then of what was under way. */
+export class Knowledge {
+  /** mailboxes that were in line once, by unique id: then only what changes here need be said */
+  readonly known = new Map<string, KnownMailbox>()
+  /** what owners have read in their mailboxes, by unique id, as it was told: `syncOwnSeen` */
+  readonly seenTold = new Map<string, string>()
+
+  clear(): void {
+    this.known.clear()
+    this.seenTold.clear()
+  }
 }
 
 /** A mailbox as it was when it was in line. */
@@ -40,17 +55,20 @@ export const PAUSES = [0, 2000, 4000] as const
 export class ClientSession23 {
   /** ids of messages that the replica has staged on this connection */
   readonly staged = new Set<string>()
-  /** mailboxes that were in line once on this connection, by unique id: then only what changes here need be said */
-  readonly known = new Map<string, KnownMailbox>()
-  /** what owners have read in their mailboxes, as it was told on this connection: `syncOwnSeen` */
-  readonly seenTold = new Map<string, string>()
+  /** as of Knowledge */
+  readonly known: Knowledge['known']
+  readonly seenTold: Knowledge['seenTold']
 
   constructor(
     readonly store: MailStore,
     readonly peer: Peer23,
     readonly log: Logger,
     readonly options: ClientOptions23,
-  ) {}
+  ) {
+    const { known, seenTold } = options.knowledge ?? new Knowledge()
+    this.known = known
+    this.seenTold = seenTold
+  }
 
   /** The replica forgets nothing between items: what is staged is its to give up (`[RESTART]`). */
   async restart(): Promise<void> {}
