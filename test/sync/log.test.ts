@@ -347,3 +347,23 @@ t.test('what a sync_client of Cyrus has left is done first, what one that runs w
   t.equal(await files.take(), undefined)
   t.ok(existsSync(theirs))
 })
+
+t.test('a mailbox renamed and then deleted before the replica hears of either', async (t) => {
+  const pair = await startPair('delete_mode: immediate\n')
+  t.teardown(() => pair.close())
+  const { store, replica } = pair
+  await createMailbox(store, 'user.alice')
+  await createMailbox(store, 'user.alice.a')
+  const session = await pair.connect()
+  t.same(await runLog(session, ['MAILBOX user.alice', 'MAILBOX user.alice.a'], () => false), [])
+  await renameMailbox(store, 'user.alice.a', 'user.alice.b')
+  await deleteMailbox(store, 'user.alice.b')
+  const lines = [
+    'RENAME user.alice.a user.alice.b',
+    'MAILBOX user.alice.a',
+    'MAILBOX user.alice.b',
+    'UNMAILBOX user.alice.b',
+  ]
+  t.same(await runLog(session, lines, () => false), [])
+  t.same(picture(replica.store, ''), picture(store, ''))
+})

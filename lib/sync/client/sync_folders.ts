@@ -37,6 +37,8 @@ export async function syncFolders(
   const isDeleted = ({ uniqueid, name }: { uniqueid: string; name: string }): boolean => {
     if (store.mailboxByUniqueid(uniqueid) !== undefined) return false
     if (deletedHere?.has(name)) return true
+    // renamed here before it was deleted, of neither of which the replica knows
+    for (const each of deletedHere ?? []) if (store.tombstone(each)?.uniqueid === uniqueid) return true
     return mayDelete && store.tombstone(name) !== undefined && store.mailbox(name) === undefined
   }
   const places = theirs.map(({ uniqueid, name, partition, mbtype, lastUid }) => ({
