@@ -172,3 +172,17 @@ t.test('sync_client -u, -m, -s, -A, -r -f with a replica of 2.3', async (t) => {
   const guest = await lab.login(ADMIN.user, lab.replica, ADMIN.password)
   t.equal((await guest.command('MYRIGHTS user/bob')).status, 'NO')
 })
+
+t.test('ours to ours as 2.3.8, both ends of the replication killed in the middle', async (t) => {
+  const lab = await Lab.start('pair_2.3.ini', { users: ['alice', 'bob'] })
+  t.teardown(() => lab.stop())
+  const { differences, messages } = await runScenario(lab, {
+    messages: MESSAGES,
+    halfway() {
+      for (const pid of [...lab.replica.processes('sync_server'), ...lab.master.processes('sync_client')])
+        process.kill(pid, 'SIGKILL')
+    },
+  })
+  t.same(differences, [], 'equal at the end, by itself')
+  t.ok(messages > MESSAGES, `${messages} messages compared`)
+})
