@@ -1,7 +1,7 @@
 /** What sync_direct.test.ts and sync_inside_imap.test.ts play: all kinds of changes, one after the other, against a real Cyrus. Not a test. */
 import type { Test } from 'tap'
 import { compareUntilEqual } from '../lab/compare.js'
-import { ADMIN } from '../lab/instance.js'
+import { ADMIN, type Instance } from '../lab/instance.js'
 import { Lab } from '../lab/lab.js'
 import { needsCyrus } from '../lab/needs.js'
 import { readCommandResult } from './sync_direct_run.js'
@@ -22,8 +22,15 @@ export async function playChanges(t: Test, topology: string, transport: 'csync' 
     rolling: false,
     users: ['alice', 'bob', 'carol'],
     // every mailbox goes in steps
+    // one transport with mailboxes that are gone at once, the other with Cyrus' own way
     imapd: {
-      master: { allowusermoves: 'yes', sync_batchsize: '2', sync_try_imap: transport === 'imap' ? 'yes' : 'no' },
+      master: {
+        allowusermoves: 'yes',
+        sync_batchsize: '2',
+        sync_try_imap: transport === 'imap' ? 'yes' : 'no',
+        delete_mode: transport === 'imap' ? 'immediate' : 'delayed',
+      },
+      replica: { delete_mode: transport === 'imap' ? 'immediate' : 'delayed' },
     },
   })
   t.teardown(() => lab.stop())
@@ -109,6 +116,15 @@ export async function playChanges(t: Test, topology: string, transport: 'csync' 
     await client.ok('CREATE INBOX/Sent (USE (\\Sent))')
     await sync('special use')
   }
+  await scripts(lab, lab.master, 'SIEVE %(USERID alice FILENAME keep.script LAST_UPDATE 1795000000 CONTENT "keep;")')
+  await scripts(lab, lab.master, 'SIEVE %(USERID alice FILENAME stop.script LAST_UPDATE 1795000001 CONTENT "stop;")')
+  await scripts(lab, lab.master, 'ACTIVATE_SIEVE %(USERID alice FILENAME stop.bc)')
+  await sync('scripts')
+  t.match(await scripts(lab, lab.replica), [/^ [0-9a-f]{40}$/, /^\\Flagged [0-9a-f]{40}$/], 'two scripts, one active')
+  t.strictSame(await scripts(lab, lab.replica), await scripts(lab, lab.master))
+  await scripts(lab, lab.master, 'UNSIEVE %(USERID alice FILENAME keep.script)')
+  await sync('a script removed')
+  t.strictSame(await scripts(lab, lab.replica), await scripts(lab, lab.master))
   await client.ok('CREATE INBOX/a')
   await client.ok('CREATE INBOX/b')
   await client.append('INBOX/a', message('a'))
@@ -129,6 +145,9 @@ export async function playChanges(t: Test, topology: string, transport: 'csync' 
   }
   await client.ok('DELETE INBOX/b')
   await sync('delete')
+  const elsewhere = await run('-p', 'other', '-m', 'user/alice/new.&AOk-')
+  t.equal(elsewhere.status, 0, `to another partition\n${elsewhere.output}`)
+  await sync('and back')
   for (const name of ['tree', 'tree/branch', 'tree/branch/leaf']) await client.ok(`CREATE INBOX/${name}`)
   await client.append('INBOX/tree/branch/leaf', message('leaf'))
   await sync('a tree')
@@ -168,6 +187,7 @@ export async function playChanges(t: Test, topology: string, transport: 'csync' 
   await admin.ok(`SETACL user/carol ${ADMIN.user} +x`)
   await admin.ok('DELETE user/carol')
   await admin.ok('SETQUOTA user/alice ()')
+  await admin.ok('SETMETADATA "" (/shared/comment "of the server")')
   const log = await run('-v', '-R', '-1')
   t.equal(log.status, 0, `the whole log at once\n${log.output}`)
   t.equal((await run('-u', 'robert')).status, 0)
@@ -176,10 +196,31 @@ export async function playChanges(t: Test, topology: string, transport: 'csync' 
     ({ text }) => /user\/(\w+)"?\s*$/.exec(text)?.[1] ?? [],
   )
   t.strictSame(users.sort(), ['alice', 'robert'])
+  t.match(
+    (await onReplica.ok('GETMETADATA "" /shared/comment')).untagged.map(({ text }) => text).join(''),
+    /of the server/,
+  )
   await onReplica.logout()
   const all = await run('-A')
   t.equal(all.status, 0, `-A\n${all.output}`)
   const { differences, messages } = await compareUntilEqual(lab, 5, ['alice'])
   t.strictSame(differences, [], `${messages} messages and all that belongs to them are equal`)
   await admin.logout()
+}
+
+/**
+ * Says something of scripts to a server, as a replication client inside IMAP does.
+ * @returns what it has of alice's afterwards: the flags of each, of which \\Flagged means active, and the GUID
+ */
+async function scripts(lab: Lab, instance: Instance, command?: string): Promise<string[]> {
+  const client = await lab.login(ADMIN.user, instance, ADMIN.password)
+  if (command !== undefined) await client.ok(`SYNCAPPLY ${command}`)
+  await client.ok('SYNCAPPLY CAPABILITIES (SIEVE-MAILBOX)')
+  const { untagged } = await client.ok('SYNCGET FULLMAILBOX user.alice.#sieve')
+  client.close()
+  const records = untagged
+    .map(({ text }) => text)
+    .join('')
+    .matchAll(/%\(UID \d+ [^()]*FLAGS \(([^)]*)\)[^()]*GUID ([0-9a-f]{40})/g)
+  return [...records].flatMap(([, flags, guid]) => (flags!.includes('\\Expunged') ? [] : [`${flags} ${guid}`])).sort()
 }

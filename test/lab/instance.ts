@@ -69,7 +69,7 @@ export class Instance {
   /** Makes directories, configuration and passwords. */
   prepare(): void {
     const { directory } = this
-    const places = ['', 'conf', 'run', 'spool', 'sieve', 'cores', 'lock']
+    const places = ['', 'conf', 'run', 'spool', 'other', 'sieve', 'cores', 'lock']
     const inConf = ['db', 'log', 'msg', 'proc', 'lock', 'socket', 'sync', 'user', 'quota', 'stats', 'ptclient']
     for (const place of [...places, ...inConf.map((name) => join('conf', name))]) {
       mkdirSync(join(directory, place), { recursive: true, mode: 0o755 })
@@ -94,6 +94,7 @@ export class Instance {
     const options: Record<string, string | number> = {
       configdirectory: join(directory, 'conf'),
       'partition-default': join(directory, 'spool'),
+      'partition-other': join(directory, 'other'),
       defaultpartition: 'default',
       servername: 'localhost',
       admins: `${ADMIN.user} ${REPL.user}`,
