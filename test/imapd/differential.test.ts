@@ -1,6 +1,7 @@
 /** The same conversations played to ours and to the real Cyrus 3.6.1: the answers are the same, but for what docs/imapd.8.md lists with its reason. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import t from 'tap'
 import { needsCyrus } from '../lab/needs.js'
 import { ROOT } from '../lab/software.js'
@@ -49,9 +50,14 @@ t.test('ours and Cyrus answer alike', async (t) => {
       const together = scripts.filter(({ options }) => !options.has('alone'))
       const player = async (queue: Script[]): Promise<void> => {
         for (let script = queue.shift(); script; script = queue.shift()) {
-          const text = report(await both.compare(script))
-          if (text === '') t.pass(`${script.file}: ${script.name}`)
+          const outcome = await both.compare(script)
+          const text = report(outcome)
+          // on a machine that has much else to do the real one refuses now and then what it takes the next time; ours may not
+          const again = text === '' ? outcome : await both.compare(script)
+          const cyrusVaries = report(again) === '' && isDeepStrictEqual(again.ours, outcome.ours)
+          if (text === '' || cyrusVaries) t.pass(`${script.file}: ${script.name}`)
           else t.fail(text)
+          if (text !== '' && cyrusVaries) t.comment(`only the real one answered otherwise the second time:\n${text}`)
           exchanges += script.steps.length
         }
       }

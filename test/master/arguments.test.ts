@@ -111,19 +111,22 @@ t.test('SERVICES: maxforkrate', async (t) => {
     free cmd="tiny" listen="${master.path('free')}"
   }`)
   await master.start()
-  const greeted = async (name: string, count: number): Promise<number> => {
-    const begun = performance.now()
+  /** Seconds between the starts of the first and the last of so many processes: how long each then takes to say something is not master's matter. */
+  const started = async (name: string, count: number): Promise<number> => {
     const clients = await Promise.all(Array.from({ length: count }, () => master.connect(name)))
-    await Promise.all(clients.map((client) => client.pid()))
-    const seconds = (performance.now() - begun) / 1000
+    const pids = await Promise.all(clients.map((client) => client.pid()))
+    const ticks = pids.map((pid) => {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+      return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19])
+    })
     for (const client of clients) await client.close()
-    return seconds
+    return (Math.max(...ticks) - Math.min(...ticks)) / 100
   }
-  const limited = await greeted('sock', 14)
+  const limited = await started('sock', 14)
   // the rate is an average: the first second lets more through than those after it
-  t.ok(limited > 1.3 && limited < 8, `14 processes took ${limited} s`)
-  const free = await greeted('free', 8)
-  t.ok(free < limited, `8 without limit took ${free} s`)
+  t.ok(limited > 1.3 && limited < 8, `14 processes were started within ${limited} s`)
+  const free = await started('free', 8)
+  t.ok(free < limited, `8 without limit within ${free} s`)
 })
 
 t.test('SERVICES: maxfds, and the user’s limit without it', async (t) => {

@@ -20,6 +20,8 @@ export interface Outcome {
   readonly differences: Difference[]
   /** steps that are listed as different and no longer are */
   readonly settled: Step[]
+  /** what ours answered, as it is compared */
+  readonly ours: readonly Answers[]
 }
 
 const DIRECTORY = join(ROOT, 'test/imapd/differential')
@@ -73,7 +75,7 @@ export class SideBySide {
       if (!same && step.reason === undefined) differences.push({ step, ours: a, cyrus: b })
       if (same && step.reason !== undefined) settled.push(step)
     })
-    return { script, differences, settled, raw: { ours, cyrus } }
+    return { script, differences, settled, ours: left, raw: { ours, cyrus } }
   }
 }
 
