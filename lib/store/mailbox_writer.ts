@@ -9,10 +9,10 @@ import { type Granted, updateGranted } from './granted.js'
 import type { MailboxHeader } from './header.js'
 import { packHeader } from './header.js'
 import type { MessageSource } from './in_memory.js'
-import { RECORDS_PER_BLOCK } from './index.js'
-import { uidKey, uidOfKey } from './keys.js'
+import { uidKey } from './keys.js'
 import { readMessageAnnotations } from './lookups.js'
-import { At, FlagFields, type MessageRecord, packRecord, RECORD_SIZE, unpackRecord } from './record.js'
+import { FlagFields, type MessageRecord, packRecord, RECORD_SIZE, unpackRecord } from './record.js'
+import { lastUidOf, RecordBlocks } from './record_blocks.js'
 import { type Annotation, annotationCrc, basicCrc, haveSameAnnotations } from './sync_crc.js'
 import { now } from './time.js'
 import type { StoreTransaction } from './transaction.js'
@@ -21,13 +21,6 @@ import type { StoreTransaction } from './transaction.js'
 const CHANGES_KEPT = 32
 
 const SEEN_CHANGED: readonly [lastChange: number, ahead: string] = [-1, '']
-
-interface Block {
-  firstUid: number
-  /** packed records; its length is a multiple of RECORD_SIZE */
-  data: Buffer
-  dirty: boolean
-}
 
 /** Used by one change of flags after the other. */
 const FLAG_FIELDS = new FlagFields()
@@ -45,16 +38,14 @@ export class MailboxWriter {
   /** as who may see it was last written down; undefined for a new mailbox */
   grantedAs: Granted | undefined
   #touched = false
-  /** changed blocks are written at flush; the one used last is tried first */
-  readonly #blocks = new Map<number, Block>()
-  #current: Block | undefined
-  readonly #changedBlocks = new Set<number>()
+  readonly #blocks: RecordBlocks
 
   constructor(
     readonly transaction: StoreTransaction,
     header: MailboxHeader,
   ) {
     this.header = header
+    this.#blocks = new RecordBlocks(transaction.tables, header.id)
     this.grantedAs = { name: header.name, acl: header.acl }
   }
 
@@ -70,14 +61,14 @@ export class MailboxWriter {
   }
 
   record(uid: number): MessageRecord | undefined {
-    const found = this.#locate(uid)
+    const found = this.#blocks.locate(uid)
     return found === undefined ? undefined : unpackRecord(found.block.data, found.at)
   }
 
   /** All records in UID order, expunged ones included; they may be updated while iterating. */
   *records(): Iterable<MessageRecord> {
     const { id } = this.header
-    this.#writeBlocks()
+    this.#blocks.write()
     const blocks = [...this.transaction.tables.blocks.getRange({ start: uidKey(id, 0), end: uidKey(id + 1, 0) })]
     for (const { value } of blocks) {
       for (let at = 0; at < value.length; at += RECORD_SIZE) yield unpackRecord(value, at)
@@ -107,17 +98,17 @@ export class MailboxWriter {
    */
   put(record: MessageRecord, source: MessageSource | undefined, cache: Buffer | undefined): void {
     const { header, transaction } = this
-    let last = this.#lastBlock()
+    let last = this.#blocks.last()
     if (last?.data.length === 0) {
-      this.#writeBlocks()
-      last = this.#lastBlock()
+      this.#blocks.write()
+      last = this.#blocks.last()
     }
     if (last === undefined || record.uid > lastUidOf(last)) {
       this.#addLast(record, source, cache, [])
       return
     }
     if (source !== undefined) transaction.linkMessage(header, record.uid, source)
-    const found = this.#locate(record.uid)
+    const found = this.#blocks.locate(record.uid)
     if (found !== undefined) {
       const annotations = this.messageAnnotations(record.uid)
       const before = unpackRecord(found.block.data, found.at)
@@ -125,41 +116,13 @@ export class MailboxWriter {
       this.#count(before, annotations, -1)
       this.#storeAnnotations(record.uid, annotations, [])
       packRecord(record, found.block.data, found.at)
-      this.#dirty(found.block)
+      this.#blocks.touch(found.block)
     } else {
       this.#noteSeen(0, record.flags)
-      this.#insert(record)
+      this.#blocks.insert(record)
     }
     if (cache !== undefined) transaction.tables.caches.put(uidKey(header.id, record.uid), cache)
     this.#count(record, [], 1)
-  }
-
-  /** A record between others. */
-  #insert(record: MessageRecord): void {
-    const packed = Buffer.allocUnsafe(RECORD_SIZE)
-    packRecord(record, packed, 0)
-    const block = this.#blockOf(record.uid)
-    if (block === undefined) {
-      this.#dirty(this.#newBlock(record.uid, packed))
-      return
-    }
-    let at = 0
-    while (at < block.data.length && block.data.readUInt32LE(at + At.uid) < record.uid) at += RECORD_SIZE
-    block.data = Buffer.concat([block.data.subarray(0, at), packed, block.data.subarray(at)])
-    this.#dirty(block)
-    const records = block.data.length / RECORD_SIZE
-    if (records <= RECORDS_PER_BLOCK) return
-    const half = (records >>> 1) * RECORD_SIZE
-    const tail = Buffer.from(block.data.subarray(half))
-    block.data = Buffer.from(block.data.subarray(0, half))
-    this.#dirty(this.#newBlock(tail.readUInt32LE(At.uid), tail))
-  }
-
-  #newBlock(firstUid: number, data: Buffer): Block {
-    const block = { firstUid, data, dirty: false }
-    this.#blocks.set(firstUid, block)
-    this.#current = block
-    return block
   }
 
   #addLast(
@@ -174,18 +137,7 @@ export class MailboxWriter {
     }
     header.lastUid = Math.max(header.lastUid, record.uid)
     this.#noteSeen(0, record.flags)
-    const block = this.#lastBlock()
-    if (block !== undefined && block.data.length < RECORDS_PER_BLOCK * RECORD_SIZE) {
-      const grown = Buffer.allocUnsafe(block.data.length + RECORD_SIZE)
-      block.data.copy(grown)
-      packRecord(record, grown, block.data.length)
-      block.data = grown
-      this.#dirty(block)
-    } else {
-      const data = Buffer.allocUnsafe(RECORD_SIZE)
-      packRecord(record, data, 0)
-      this.#dirty(this.#newBlock(record.uid, data))
-    }
+    this.#blocks.append(record)
     if (cache !== undefined) transaction.tables.caches.put(uidKey(header.id, record.uid), cache)
     if (annotations.length > 0) this.#storeAnnotations(record.uid, [], annotations)
     this.#count(record, annotations, 1)
@@ -193,7 +145,7 @@ export class MailboxWriter {
 
   /** Replaces a record. Its modseq is taken as it is: raise it with `nextModseq` unless a replication peer dictates it. */
   update(record: MessageRecord, annotations?: readonly Annotation[]): void {
-    const found = this.#locate(record.uid)
+    const found = this.#blocks.locate(record.uid)
     if (found === undefined) throw new RangeError(`${this.header.name}: no UID ${record.uid}`)
     const before = unpackRecord(found.block.data, found.at)
     this.#noteSeen(before.flags, record.flags)
@@ -201,7 +153,7 @@ export class MailboxWriter {
     const stored = same ? undefined : this.messageAnnotations(record.uid)
     this.#count(before, stored, -1)
     packRecord(record, found.block.data, found.at)
-    this.#dirty(found.block)
+    this.#blocks.touch(found.block)
     if (annotations !== undefined) this.#storeAnnotations(record.uid, stored!, annotations)
     this.#count(record, annotations ?? stored, 1)
   }
@@ -218,7 +170,7 @@ export class MailboxWriter {
     change: { mode: 'add' | 'remove' | 'replace'; flags: number; mask: number; keywords: Uint32Array },
     time: number,
   ): boolean {
-    const found = this.#locate(uid)
+    const found = this.#blocks.locate(uid)
     if (found === undefined) return false
     const { header } = this
     const { data } = found.block
@@ -240,7 +192,7 @@ export class MailboxWriter {
     fields.modseq = this.nextModseq()
     fields.lastUpdated = time
     fields.write(data, found.at)
-    this.#dirty(found.block)
+    this.#blocks.touch(found.block)
     this.#noteSeen(before, after)
     const gained = (flag: number): number => (after & flag ? 1 : 0) - (before & flag ? 1 : 0)
     header.unseen -= gained(Flag.Seen)
@@ -253,7 +205,7 @@ export class MailboxWriter {
 
   /** Removes an expunged record for good, and its file. A peer that has not seen its expunge will need a full comparison. */
   unlink(uid: number): void {
-    const found = this.#locate(uid)
+    const found = this.#blocks.locate(uid)
     if (found === undefined) return
     const { block, at } = found
     const record = unpackRecord(block.data, at)
@@ -262,7 +214,7 @@ export class MailboxWriter {
     this.#storeAnnotations(uid, annotations, [])
     this.header.deletedModseq = Math.max(this.header.deletedModseq, record.modseq)
     block.data = Buffer.concat([block.data.subarray(0, at), block.data.subarray(at + RECORD_SIZE)])
-    this.#dirty(block)
+    this.#blocks.touch(block)
     this.transaction.tables.caches.remove(uidKey(this.header.id, uid))
     this.transaction.intent.remove.push(this.transaction.spool.messagePath(this.header, uid))
   }
@@ -309,9 +261,8 @@ export class MailboxWriter {
   clear(): void {
     const { tables } = this.transaction
     const { id } = this.header
-    this.#writeBlocks()
-    this.#blocks.clear()
-    this.#current = undefined
+    this.#blocks.write()
+    this.#blocks.forget()
     const range = { start: uidKey(id, 0), end: uidKey(id + 1, 0) }
     for (const key of [...tables.blocks.getKeys(range)]) tables.blocks.remove(key)
     for (const key of [...tables.caches.getKeys(range)]) tables.caches.remove(key)
@@ -323,17 +274,17 @@ export class MailboxWriter {
 
   flush(): void {
     if (this.removed) return
-    const blocksChanged = this.#writeBlocks()
+    const blocksChanged = this.#blocks.write()
     if (!this.#touched && !blocksChanged) return
     const { header, transaction } = this
     header.version++
     header.changedAt = now()
-    if (this.#changedBlocks.size > CHANGES_KEPT) {
+    if (this.#blocks.changed.size > CHANGES_KEPT) {
       header.changes = []
       header.changesSince = header.version
     } else {
       const changes = [...header.changes]
-      for (const firstUid of this.#changedBlocks) changes.push(header.version, firstUid)
+      for (const firstUid of this.#blocks.changed) changes.push(header.version, firstUid)
       const excess = changes.length - 2 * CHANGES_KEPT
       if (excess > 0) {
         header.changesSince = changes[excess - 2]!
@@ -351,7 +302,7 @@ export class MailboxWriter {
     }
     transaction.changed.add(header.id)
     this.#touched = false
-    this.#changedBlocks.clear()
+    this.#blocks.changed.clear()
   }
 
   /** What a peer has told of the owner's reading no longer holds when that changes; who dictates the change sets it again. */
@@ -359,93 +310,11 @@ export class MailboxWriter {
     if ((before ^ after) & Flag.Seen) this.header.ownerSeen = SEEN_CHANGED
   }
 
-  #dirty(block: Block): void {
-    block.dirty = true
-    this.#changedBlocks.add(block.firstUid)
-  }
-
-  #writeBlocks(): boolean {
-    const { blocks } = this.transaction.tables
-    let wrote = this.#changedBlocks.size > 0
-    for (const block of this.#blocks.values()) {
-      if (!block.dirty) continue
-      const key = uidKey(this.header.id, block.firstUid)
-      if (block.data.length === 0) {
-        blocks.remove(key)
-        this.#blocks.delete(block.firstUid)
-        if (this.#current === block) this.#current = undefined
-      } else {
-        blocks.put(key, block.data)
-      }
-      block.dirty = false
-      wrote = true
-    }
-    // a long scan must not keep every block it has passed
-    if (this.#blocks.size > 64) {
-      this.#blocks.clear()
-      this.#current = undefined
-    }
-    return wrote
-  }
-
-  #locate(uid: number): { block: Block; at: number } | undefined {
-    let block = this.#current
-    if (block === undefined || !holds(block, uid)) {
-      block = this.#blockOf(uid)
-      if (block === undefined) return undefined
-      this.#current = block
-    }
-    const at = findRecord(block.data, uid)
-    return at < 0 ? undefined : { block, at }
-  }
-
-  /** The block that holds a UID if any does: that with the greatest first UID not above it. */
-  #blockOf(uid: number): Block | undefined {
-    const { id } = this.header
-    let best: number | undefined
-    for (const key of this.transaction.tables.blocks.getKeys({
-      start: uidKey(id, uid),
-      end: uidKey(id, 0),
-      reverse: true,
-      limit: 1,
-    })) {
-      best = uidOfKey(key)
-    }
-    const known = this.#blocks.get(uid)
-    if (known !== undefined) return known
-    // blocks made in this transaction are not in the table yet
-    for (const firstUid of this.#blocks.keys()) {
-      if (firstUid <= uid && (best === undefined || firstUid > best)) best = firstUid
-    }
-    return best === undefined ? undefined : this.#loadBlock(best)
-  }
-
-  #loadBlock(firstUid: number): Block | undefined {
-    const known = this.#blocks.get(firstUid)
-    if (known !== undefined) return known
-    const data = this.transaction.tables.blocks.get(uidKey(this.header.id, firstUid))
-    if (data === undefined) return undefined
-    const block = { firstUid, data: Buffer.from(data), dirty: false }
-    this.#blocks.set(firstUid, block)
-    return block
-  }
-
-  #lastBlock(): Block | undefined {
-    const current = this.#current
-    if (current !== undefined && current.data.length > 0 && lastUidOf(current) === this.#lastRecordUid) return current
-    const block = this.#blockOf(4294967295)
-    this.#current = block
-    return block
-  }
-
-  /** UID of the last record that this transaction appended. */
-  #lastRecordUid = -1
-
   /** @param annotations undefined: their share of the checksum stays as it is */
   #count(record: MessageRecord, annotations: readonly Annotation[] | undefined, sign: 1 | -1): void {
     const { header } = this
     this.touch()
-    if (sign === 1 && record.uid === header.lastUid) this.#lastRecordUid = record.uid
+    if (sign === 1 && record.uid === header.lastUid) this.#blocks.lastRecordUid = record.uid
     if (record.flags & Flag.Expunged) {
       header.expunged += sign
       return
@@ -477,24 +346,4 @@ export class MailboxWriter {
     }
     this.header.annotationOctets = Math.max(0, octets)
   }
-}
-
-function lastUidOf(block: Block): number {
-  return block.data.readUInt32LE(block.data.length - RECORD_SIZE + At.uid)
-}
-
-function holds(block: Block, uid: number): boolean {
-  return block.data.length > 0 && uid >= block.firstUid && uid <= lastUidOf(block)
-}
-
-function findRecord(data: Buffer, uid: number): number {
-  let low = 0
-  let high = data.length / RECORD_SIZE
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (data.readUInt32LE(middle * RECORD_SIZE + At.uid) < uid) low = middle + 1
-    else high = middle
-  }
-  const at = low * RECORD_SIZE
-  return at < data.length && data.readUInt32LE(at + At.uid) === uid ? at : -1
 }
