@@ -18,6 +18,10 @@ const message = (n: number | string, size = 0): Buffer =>
  */
 export async function playChanges(t: Test, topology: string, transport: 'csync' | 'imap'): Promise<void> {
   if (!needsCyrus(t)) return
+  const real = topology === 'ours_to_cyrus.ini' ? 'replica' : 'master'
+  const gone = { delete_mode: transport === 'imap' ? 'immediate' : 'delayed' }
+  // XCONVMODSEQ and thrid are told by a server with conversations, and kept by ours
+  const conversations: Record<string, string> = transport === 'imap' ? { conversations: 'yes' } : {}
   const lab = await Lab.start(topology, {
     rolling: false,
     users: ['alice', 'bob', 'carol'],
@@ -28,9 +32,10 @@ export async function playChanges(t: Test, topology: string, transport: 'csync' 
         allowusermoves: 'yes',
         sync_batchsize: '2',
         sync_try_imap: transport === 'imap' ? 'yes' : 'no',
-        delete_mode: transport === 'imap' ? 'immediate' : 'delayed',
+        ...gone,
+        ...(real === 'master' && conversations),
       },
-      replica: { delete_mode: transport === 'imap' ? 'immediate' : 'delayed' },
+      replica: { ...gone, ...(real === 'replica' && conversations) },
     },
   })
   t.teardown(() => lab.stop())
