@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { execa } from 'execa'
 import t from 'tap'
 import { PASSWORD } from '../lab/instance.js'
 import { needsPrograms } from '../lab/needs.js'
@@ -222,10 +223,27 @@ received = false
 `,
   )
   const getmail = async (): Promise<string> => {
-    const { stdout } = await run('getmail', [`--getmaildir=${directory}/state`, `--rcfile=${rc}`], {
-      env: { ...process.env, HOME: directory },
-    })
-    return stdout
+    const once = () =>
+      execa('getmail', [`--getmaildir=${directory}/state`, `--rcfile=${rc}`], {
+        env: { HOME: directory },
+        stdin: 'ignore',
+        timeout: 25_000,
+        forceKillAfterDelay: 1000,
+      })
+    try {
+      return (await once()).stdout
+    } catch (error) {
+      // seen once in a hundred runs, on a machine with much else to do; why is not known. The server has to show that it serves others
+      if (!(error as { timedOut?: boolean }).timedOut) throw error
+      t.comment(`getmail hung: ${(error as Error).message}`)
+      const other = await lab.login('alice')
+      await other.ok('SELECT INBOX')
+      await other.logout()
+      rmSync(join(directory, 'box'), { recursive: true })
+      rmSync(join(directory, 'state'), { recursive: true })
+      for (const part of ['state', 'box', 'box/cur', 'box/new', 'box/tmp']) own(join(directory, part))
+      return (await once()).stdout
+    }
   }
   t.match(await getmail(), /23 messages \(\d+ bytes\) retrieved, 0 skipped/)
   const files = filesIn(join(directory, 'box'))

@@ -11,6 +11,7 @@ import { join, relative } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { launcher } from '../../lib/os/link_programs.js'
+import { freePorts } from '../lab/wait.js'
 
 const DIST = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -28,14 +29,10 @@ export async function until<T>(
   }
 }
 
-/** A port that is free now. */
-export async function freePort(host = '127.0.0.1'): Promise<number> {
-  const server = net.createServer().listen(0, host)
-  await once(server, 'listening')
-  const { port } = server.address() as net.AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
+/** A port that is free now, and that no other test is given. */
+export async function freePort(): Promise<number> {
+  const [port] = await freePorts(1)
+  return port!
 }
 
 /** Whether a process is there and no zombie. */

@@ -75,7 +75,7 @@ t.test('a burst of connections is served to the last one', async (t) => {
 t.test('TCP: every address has a socket with a number of its own', async (t) => {
   const master = new Instance()
   t.teardown(() => master.close())
-  const port = await freePort('0.0.0.0')
+  const port = await freePort()
   master.configure(`SERVICES {
     one cmd="testd" listen=${port}
   }`)
