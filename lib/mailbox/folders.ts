@@ -167,6 +167,8 @@ function uniqueDeletedName(txn: StoreTransaction, name: string, suffix: string):
 function removeOne(txn: StoreTransaction, name: string): void {
   txn.remove(txn.mustMailbox(name), { tombstone: true })
   txn.log(syncLogLine('UNMAILBOX', name))
+  // as 3.6.1 logs it (csync.md, capture 27); and the one of the two that a sync_client of 2.3 reads
+  txn.log(syncLogLine('MAILBOX', name))
 }
 
 /** Renames one mailbox and logs the triple that a Cyrus writes. */
