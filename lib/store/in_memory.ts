@@ -15,6 +15,7 @@ interface Placed {
 /** Bytes with, perhaps, a file under the name that they are to get. */
 export class InMemory {
   #placed: Placed | undefined
+  #takenAs: string | undefined
 
   /** @param bytes the whole message, at most INLINE_LIMIT */
   constructor(readonly bytes: Buffer) {}
@@ -46,8 +47,14 @@ export class InMemory {
     return this.#placed?.path === path
   }
 
+  /** Whether the last transaction that took it gave it this name. */
+  isTakenAs(path: string): boolean {
+    return this.#takenAs === path
+  }
+
   /** Inside a transaction, whose lock keeps others from the name: sees to it that the file is there. @throws the file system's error */
   place(path: string): void {
+    this.#takenAs = path
     const placed = this.#placed
     if (placed?.path === path) {
       // who found it in the way before its record was there may have put something else in its place

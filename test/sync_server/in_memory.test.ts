@@ -5,8 +5,12 @@ import t from 'tap'
 import { createMailbox } from '../../lib/mailbox/folders.js'
 import { guidOf } from '../../lib/message/summary.js'
 import { syncMailboxes } from '../../lib/sync/client/sync_folders.js'
+import type { MailboxState } from '../../lib/sync/mailbox_codec.js'
+import type { SessionContext } from '../../lib/sync/server/context.js'
+import { RecordSlice } from '../../lib/sync/server/record_slice.js'
 import { Staging } from '../../lib/sync/server/staging.js'
 import { damagedMessages, deliver, messageText, startPair } from '../sync/pair_fixture.js'
+import { collectingLog } from '../sync/server_fixture.js'
 
 t.test('a file that belongs to no record gives way', async (t) => {
   const pair = await startPair()
@@ -91,4 +95,41 @@ t.test('more than memory is to hold goes to disk', async (t) => {
   sink.write(again)
   await (sink.end() as { done: Promise<boolean> }).done
   t.not(typeof staging.find('default', guidOf(again))!.source, 'string', 'what a mailbox has taken leaves room')
+})
+
+t.test('a message whose UID another peer was quicker to give stays ready', async (t) => {
+  const pair = await startPair()
+  t.teardown(() => pair.close())
+  const { store } = pair
+  await createMailbox(store, 'user.alice')
+  const staging = new Staging(store)
+  t.teardown(() => staging.clear())
+  const bytes = messageText(1)
+  const guid = guidOf(bytes)
+  const sink = staging.sink('default', guid, bytes.length)
+  sink.write(bytes)
+  sink.end()
+  const { uniqueid } = store.mailbox('user.alice')!
+  const record = {
+    uid: 1,
+    modseq: 2,
+    lastUpdated: 1,
+    flags: [],
+    internaldate: 1,
+    size: bytes.length,
+    guid,
+    annotations: [],
+  }
+  const slice = new RecordSlice(
+    { store, staging, log: collectingLog([]) } as unknown as SessionContext,
+    { name: 'user.alice', uniqueid } as MailboxState,
+    [record],
+  )
+  await slice.ready
+  const path = store.messagePath(store.mailbox('user.alice')!, 1)
+  t.ok(existsSync(path), 'its file is made ahead')
+  slice.taken()
+  t.not(typeof staging.find('default', guid)!.source, 'string', 'what no transaction took is no file of the mailbox')
+  await slice.drop()
+  t.notOk(existsSync(path))
 })

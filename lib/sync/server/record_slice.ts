@@ -39,9 +39,13 @@ export class RecordSlice {
     for (const [uid, { source }] of this.#placing) if (typeof source !== 'string') yield [uid, source]
   }
 
-  /** The mailbox has them: what is in memory can go, since they are found there. */
+  /** The mailbox has them: what is in memory can go, since they are found there. Not those whose UID another peer was quicker to give. */
   taken(): void {
-    for (const [uid, message] of this.#placing) this.context.staging.taken(message, this.#place!, uid)
+    const { store, staging } = this.context
+    for (const [uid, message] of this.#placing) {
+      const taken = typeof message.source !== 'string' && message.source.isTakenAs(store.messagePath(this.#place!, uid))
+      if (taken) staging.taken(message, this.#place!, uid)
+    }
   }
 
   /** They were not taken: their files go. */
